@@ -1,0 +1,210 @@
+"""The configuration as frozen values, made from canonical JSON.
+
+`config.validate` turns what a person wrote into canonical JSON: defaults filled in, durations in seconds, sizes in bytes,
+paths absolute, variables resolved. This module turns that JSON into values; the registry stores the JSON, so a daemon
+that comes back reads exactly what was applied.
+
+Strings in canonical JSON are *templates*: `$$` is a dollar, `${service.property}` a reference that the engine renders at
+each start, as seen by the service that asks (see `harness_core.template`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from harness_core.contracts.run import Limits, LogSettings
+
+
+class Condition(StrEnum):
+    """What a dependency must have reached before a dependent starts."""
+
+    STARTED = "started"
+    HEALTHY = "healthy"
+    COMPLETED = "completed"
+
+
+class RestartWhen(StrEnum):
+    """When an ended run is followed by another."""
+
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandConfig:
+    """What to execute, for executors with COMMAND. `argv` holds templates; `shell`: argv[0] is one line for `/bin/sh -c`."""
+
+    argv: tuple[str, ...]
+    working_dir: str
+    shell: bool = False
+    stdin: bool = False
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortConfig:
+    """A port as configured. `inner` None: `auto`. `outer` None: the same as inner where one network is shared, else chosen."""
+
+    name: str
+    inner: int | None
+    outer: int | None
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthConfig:
+    """One check and its clock; times in seconds."""
+
+    check: str
+    config: Any
+    interval: float
+    timeout: float
+    retries: int
+    successes: int
+    start_period: float
+    restart_on_failure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RestartConfig:
+    """When and how fast to restart; times in seconds."""
+
+    when: RestartWhen
+    backoff: float
+    max_backoff: float
+    max_restarts: int
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopConfig:
+    """How a service is asked to end: `signal` None = what the place prefers; `command` runs inside the place first."""
+
+    signal: str | None
+    timeout: float
+    command: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerConfig:
+    """One layer: its type and its own keys."""
+
+    type: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """One service, ready to be planned and started."""
+
+    name: str
+    type: str
+    """the offer's own name, never an alias"""
+    config: Mapping[str, Any]
+    """the executor's own keys"""
+    command: CommandConfig | None
+    env: Mapping[str, str]
+    """`env_file`s and `env` merged; templates"""
+    inherited_env: Mapping[str, str]
+    """PATH, HOME … and what `inherit_env` names, of the person who applied; literal; not part of the digest"""
+    dependencies: Mapping[str, Condition]
+    """written ones and those implied by references"""
+    health_check: HealthConfig | None
+    restart: RestartConfig
+    stop: StopConfig
+    oneshot: bool
+    startup_timeout: float
+    layers: tuple[LayerConfig, ...]
+    """outermost first"""
+    ports: tuple[PortConfig, ...]
+    labels: Mapping[str, str]
+    limits: Limits
+    logs: LogSettings
+    network: str | None
+    description: str
+    secrets: frozenset[str]
+    """values that must never be shown"""
+    base_dir: str
+    block: Mapping[str, Any] = field(repr=False, hash=False, compare=False)
+    """the canonical JSON that this was made from"""
+
+    @property
+    def digest(self) -> str:
+        """Changes exactly when the definition does: not with key order, nor with the inherited environment."""
+        relevant = {k: v for k, v in self.block.items() if k not in ("inherited_env", "description")}
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectConfig:
+    """One project: its identity and its services by name."""
+
+    id: str
+    """the key of everything: `name-hash` of the first config file's real path, or what `-p` says"""
+    name: str
+    path: str
+    """the first config file"""
+    description: str
+    services: Mapping[str, ServiceConfig]
+    networks: Mapping[str, Any]
+
+
+def service_from_json(name: str, block: Mapping[str, Any]) -> ServiceConfig:
+    """The service that canonical JSON describes; every key must be there (`config.validate` writes them all)."""
+    command = block["command"]
+    health = block["health_check"]
+    return ServiceConfig(
+        name=name,
+        type=block["type"],
+        config=block["config"],
+        command=CommandConfig(**{**command, "argv": tuple(command["argv"])}) if command else None,
+        env=block["env"],
+        inherited_env=block["inherited_env"],
+        dependencies={k: Condition(v) for k, v in block["dependencies"].items()},
+        health_check=HealthConfig(**health) if health else None,
+        restart=RestartConfig(**{**block["restart"], "when": RestartWhen(block["restart"]["when"])}),
+        stop=StopConfig(**{**block["stop"], "command": tuple(c) if (c := block["stop"]["command"]) else None}),
+        oneshot=block["oneshot"],
+        startup_timeout=block["startup_timeout"],
+        layers=tuple(LayerConfig(layer["type"], layer["config"]) for layer in block["layers"]),
+        ports=tuple(PortConfig(**port) for port in block["ports"]),
+        labels=block["labels"],
+        limits=Limits(**block["limits"]),
+        logs=LogSettings(**block["logs"]),
+        network=block["network"],
+        description=block["description"],
+        secrets=frozenset(block["secrets"]),
+        base_dir=block["base_dir"],
+        block=block,
+    )
+
+
+def project_from_json(body: Mapping[str, Any]) -> ProjectConfig:
+    """The project that canonical JSON describes."""
+    return ProjectConfig(
+        id=body["id"],
+        name=body["name"],
+        path=body["path"],
+        description=body["description"],
+        services={name: service_from_json(name, block) for name, block in body["services"].items()},
+        networks=body["networks"],
+    )
+
+
+def project_to_json(project: ProjectConfig) -> dict[str, Any]:
+    """The canonical JSON of a project."""
+    return {
+        "id": project.id,
+        "name": project.name,
+        "path": project.path,
+        "description": project.description,
+        "services": {name: dict(service.block) for name, service in project.services.items()},
+        "networks": dict(project.networks),
+    }
