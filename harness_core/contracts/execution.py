@@ -86,7 +86,7 @@ class ProcessHandle(AttachedHandle):
 
     @abstractmethod
     async def request_stop(self, signal: str | None, grace: float) -> None:
-        """Ask it to end and return at once. `signal` None: what the place prefers; `grace` in seconds, for places that escalate."""
+        """Ask it to end and return at once. `signal` None: what the place prefers; `grace`: seconds until core kills."""
 
     @abstractmethod
     async def signal(self, name: str) -> None:

@@ -1,0 +1,371 @@
+"""Every request, reply and stream item on the wire: JSON-RPC 2.0, one JSON object a frame.
+
+A request is a dataclass below; its fields are the params. Some requests *stream*: before the reply, the server sends
+`{"method": "stream", "params": {"id": <request id>, "items": [...]}}` notifications, and the reply ends the stream.
+`request.cancel` ends a stream (or any request) early. Items carry a `type`:
+
+    event     one of contracts.events, as `Event.to_json` writes it, under `event`
+    log       service run at stream text end cursor [base64] [lost]: a line, or with `end: false` a piece of a long or
+              unfinished one; `base64` holds the exact bytes when they are not UTF-8; `lost` bytes are missing before it
+    lagged    from to: this reader was too slow and events of these seqs are gone
+    reset     epoch seq services: the cursor is of another epoch; here is the present state
+    progress  service detail: a long step goes on
+    line      text: a line of the daemon's own log
+
+`HELLO` is the first frame that the server sends. The table `METHODS` is all there is: dispatch is by this table alone.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar
+
+PROTOCOL_VERSION = 1
+MAX_FRAME = 1024 * 1024
+MAX_DEPTH = 64
+MAX_IN_FLIGHT = 256
+MAX_STREAMS = 64
+
+
+class Role(StrEnum):
+    """What a client may do; each includes the ones before it."""
+
+    READ = "read"
+    OPERATE = "operate"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The base: `method` is its name on the wire, `role` what it takes, `streams` whether items come before the reply."""
+
+    method: ClassVar[str]
+    role: ClassVar[Role] = Role.READ
+    streams: ClassVar[bool] = False
+
+    def params(self) -> dict[str, Any]:
+        """The params as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartServices(Request):
+    """Start services and what they depend on; None: all. → Outcome. Streams events of the services concerned."""
+
+    method: ClassVar[str] = "services.start"
+    role: ClassVar[Role] = Role.OPERATE
+    streams: ClassVar[bool] = True
+    project: str
+    services: tuple[str, ...] | None = None
+    wait: bool = True
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopServices(Request):
+    """Stop services, dependents first; None: all. Running dependents: error `stop.dependents`, unless `force`. → Outcome.
+
+    `down` also forgets that the project was wanted and which oneshots completed. `kill` goes straight to KILL.
+    """
+
+    method: ClassVar[str] = "services.stop"
+    role: ClassVar[Role] = Role.OPERATE
+    streams: ClassVar[bool] = True
+    project: str
+    services: tuple[str, ...] | None = None
+    force: bool = False
+    down: bool = False
+    kill: bool = False
+    wait: bool = True
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartServices(Request):
+    """Stop and start services; dependents stay. None: all. → Outcome."""
+
+    method: ClassVar[str] = "services.restart"
+    role: ClassVar[Role] = Role.OPERATE
+    streams: ClassVar[bool] = True
+    project: str
+    services: tuple[str, ...] | None = None
+    wait: bool = True
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusOfServices(Request):
+    """→ {"project", "name", "path", "degraded": str|None, "services": [ServiceStatus]}; unknown project: error `project.unknown`.
+
+    ServiceStatus: name type state health pid run ref started_at restarts exit reason endpoints containment oneshot wanted
+    waiting_for description; with `detailed` also memory cpu_seconds processes notes crash_safe dependencies.
+    """
+
+    method: ClassVar[str] = "services.status"
+    project: str
+    services: tuple[str, ...] | None = None
+    detailed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListProjects(Request):
+    """→ {"projects": [{"id", "name", "path", "wanted": int, "running": int, "services": int}]}."""
+
+    method: ClassVar[str] = "services.list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhyService(Request):
+    """→ {"service", "state", "summary", "causes": [str], "events", "probes": [{at healthy detail}], "exit", "last_lines"}."""
+
+    method: ClassVar[str] = "services.why"
+    project: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalService(Request):
+    """Send a signal by name to a service's main process. → {}."""
+
+    method: ClassVar[str] = "services.signal"
+    role: ClassVar[Role] = Role.OPERATE
+    project: str
+    service: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLogs(Request):
+    """Stream log items, merged in time order; the reply comes at the end: {"cursors": {service: cursor}}.
+
+    `cursors`: strictly after these (resume); else `since` (RFC 3339) or the last `tail` lines of each; None: everything kept.
+    With `follow` the stream goes on over restarts until cancelled. `runs`: all kept runs, or only the latest (False).
+    """
+
+    method: ClassVar[str] = "logs.read"
+    streams: ClassVar[bool] = True
+    project: str
+    services: tuple[str, ...] | None = None
+    cursors: Mapping[str, str] | None = None
+    since: str | None = None
+    until: str | None = None
+    tail: int | None = None
+    follow: bool = False
+    runs: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeEvents(Request):
+    """Stream event items as they happen, first those after (`epoch`, `after`); ends only when cancelled.
+
+    The first item is always `reset` unless (epoch, after) could be resumed exactly. `project` None: of all projects.
+    """
+
+    method: ClassVar[str] = "events.subscribe"
+    streams: ClassVar[bool] = True
+    project: str | None = None
+    services: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    epoch: str | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEvents(Request):
+    """Past events, oldest first. → {"epoch", "seq", "events": [event]}; `limit` newest ones."""
+
+    method: ClassVar[str] = "events.list"
+    project: str | None = None
+    services: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHealthChecks(Request):
+    """Probe now, without effect on state. → {"services": [{"name", "check", "healthy": bool | None, "detail", "seconds"}]}."""
+
+    method: ClassVar[str] = "health.run"
+    project: str
+    services: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateConfig(Request):
+    """Check a bundle with the daemon's plugins. → {"project": id, "name", "problems": [problem]}; errors: error `config.invalid`."""
+
+    method: ClassVar[str] = "config.validate"
+    bundle: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanConfig(Request):
+    """What applying a bundle would do, without any effect. → Plan.
+
+    Plan: {"project", "name", "steps": [{"service", "action": "start|stop|restart|remove|keep", "reason"}], "changes": bool,
+    "problems": [warnings]}.
+    `services`: apply, and start only these and what they depend on.
+    """
+
+    method: ClassVar[str] = "config.plan"
+    bundle: Mapping[str, Any]
+    services: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyConfig(Request):
+    """Make a bundle the project's configuration: removed services stop, changed ones restart.
+
+    With `start` all (or `services`) start; without, only what runs is touched. → Outcome plus {"project", "name",
+    "plan": Plan}. Streams events.
+    """
+
+    method: ClassVar[str] = "config.apply"
+    role: ClassVar[Role] = Role.OPERATE
+    streams: ClassVar[bool] = True
+    bundle: Mapping[str, Any]
+    services: tuple[str, ...] | None = None
+    start: bool = True
+    wait: bool = True
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetConfig(Request):
+    """The applied configuration, resolved and masked. → {"project", "config": {...}}."""
+
+    method: ClassVar[str] = "config.get"
+    project: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPlugins(Request):
+    """What the daemon has installed and what is broken. → {"plugins": [...], "broken": [...]}."""
+
+    method: ClassVar[str] = "plugins.list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStatus(Request):
+    """→ {pid version api address started_at epoch prefix state_dir degraded projects clients keeper: {pid …} plugins: […]}."""
+
+    method: ClassVar[str] = "daemon.status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopDaemon(Request):
+    """End the daemon; services run on under the keeper, unless `services` asks to stop them all first. → {} before it ends."""
+
+    method: ClassVar[str] = "daemon.stop"
+    role: ClassVar[Role] = Role.ADMIN
+    streams: ClassVar[bool] = True
+    services: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonLogs(Request):
+    """Stream the daemon's own log as `line` items."""
+
+    method: ClassVar[str] = "daemon.logs"
+    role: ClassVar[Role] = Role.ADMIN
+    streams: ClassVar[bool] = True
+    tail: int = 200
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequest(Request):
+    """End another request of this connection; that one replies with error `request.cancelled`. → {"cancelled": bool}."""
+
+    method: ClassVar[str] = "request.cancel"
+    id: int
+
+
+# Outcome, the reply of start, stop, restart and apply:
+# {"reached": bool, "timed_out": bool, "services": [
+#     {"name", "reached": bool, "already": bool, "state", "reason", "exit", "endpoints", "last_lines": [str]}]}
+
+METHODS: Mapping[str, type[Request]] = {
+    request.method: request
+    for request in (
+        StartServices, StopServices, RestartServices, StatusOfServices, ListProjects, WhyService, SignalService, ReadLogs,
+        SubscribeEvents, ListEvents, RunHealthChecks, ValidateConfig, PlanConfig, ApplyConfig, GetConfig, ListPlugins,
+        DaemonStatus, StopDaemon, DaemonLogs, CancelRequest,
+    )
+}  # fmt: skip
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
+FAILED = -32000
+"""The code of every error of ours; `data.kind` tells which."""
+
+
+def hello(*, version: str, epoch: str, pid: int) -> dict[str, Any]:
+    """The first frame of the server: a notification."""
+    params = {"protocol": PROTOCOL_VERSION, "version": version, "epoch": epoch, "pid": pid}
+    return {"jsonrpc": "2.0", "method": "hello", "params": params}
+
+
+def request_frame(id: int, request: Request) -> dict[str, Any]:
+    """A request on the wire."""
+    return {"jsonrpc": "2.0", "id": id, "method": request.method, "params": request.params()}
+
+
+def stream_frame(id: int, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Items of a streaming request."""
+    return {"jsonrpc": "2.0", "method": "stream", "params": {"id": id, "items": items}}
+
+
+def result_frame(id: int, result: Any) -> dict[str, Any]:
+    """The reply of a request that succeeded."""
+    return {"jsonrpc": "2.0", "id": id, "result": result}
+
+
+def error_frame(
+    id: int | None, *, kind: str, message: str, hint: str | None = None, code: int = FAILED, **data: Any
+) -> dict[str, Any]:
+    """The reply of a request that failed. Kinds are stable and documented."""
+    return {
+        "jsonrpc": "2.0",
+        "id": id,
+        "error": {"code": code, "message": message, "data": {"kind": kind, "hint": hint, **data}},
+    }
+
+
+def schema_of(request: type[Request]) -> dict[str, Any]:
+    """The JSON Schema of a request's params."""
+    hints = typing.get_type_hints(request)
+    own = fields(request)
+    return {
+        "type": "object",
+        "properties": {f.name: _schema(hints[f.name]) for f in own},
+        "required": [f.name for f in own if f.default is MISSING and f.default_factory is MISSING],
+        "additionalProperties": False,
+    }
+
+
+def request_of(method: str, params: Mapping[str, Any]) -> Request:
+    """The request value; `params` have passed `schema_of` before."""
+    hints = typing.get_type_hints(METHODS[method])
+    values = {k: tuple(v) if isinstance(v, list) and "tuple" in str(hints[k]) else v for k, v in params.items()}
+    return METHODS[method](**values)
+
+
+_JSON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null"}
+
+
+def _schema(hint: Any) -> dict[str, Any]:
+    if hint in _JSON_TYPES:
+        return {"type": _JSON_TYPES[hint]}
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return {"anyOf": [_schema(argument) for argument in arguments]}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(arguments[0]), "maxItems": 10_000}
+    if origin is Mapping:
+        value = arguments[1]
+        return {"type": "object"} if value is Any else {"type": "object", "additionalProperties": _schema(value)}
+    raise TypeError(f"no JSON Schema for {hint}")
