@@ -1,0 +1,1 @@
+"""The engine: carries out plans, and owns one supervisor a service."""
