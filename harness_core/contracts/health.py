@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from asyncio import StreamReader, StreamWriter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness_core.contracts.command import Command
 from harness_core.contracts.place import Endpoint
+
+if TYPE_CHECKING:
+    # Only named in a signature; every command of the CLI imports the contracts, and asyncio would cost it 38 ms.
+    from asyncio import StreamReader, StreamWriter
 
 
 @dataclass(frozen=True, slots=True)
