@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness_core.contracts.events import State as S
+from harness_core.contracts.events import State
 
-_ENDED = frozenset({S.BACKOFF, S.FAILED, S.COMPLETED, S.STOPPED, S.LOST})
+_ENDED = frozenset({State.BACKOFF, State.FAILED, State.COMPLETED, State.STOPPED, State.LOST})
 """Where a run that ended by itself can lead."""
 
-ALLOWED: Mapping[S, frozenset[S]] = {
-    S.STOPPED: frozenset({S.WAITING, S.STARTING, S.BLOCKED, S.DRIVER_MISSING, S.FAILED}),
-    S.WAITING: frozenset({S.STARTING, S.BLOCKED, S.STOPPED, S.FAILED}),
-    S.BLOCKED: frozenset({S.WAITING, S.STARTING, S.STOPPED}),
-    S.STARTING: _ENDED | {S.RUNNING, S.STOPPING, S.UNREACHABLE},
-    S.RUNNING: _ENDED | {S.UNHEALTHY, S.STOPPING, S.UNREACHABLE},
-    S.UNHEALTHY: _ENDED | {S.RUNNING, S.STOPPING, S.UNREACHABLE},
-    S.UNREACHABLE: _ENDED | {S.RUNNING, S.UNHEALTHY, S.STARTING, S.STOPPING},
-    S.STOPPING: _ENDED | {S.STOP_STUCK, S.UNREACHABLE},
-    S.STOP_STUCK: frozenset({S.STOPPED, S.BACKOFF, S.FAILED}),
-    S.COMPLETED: frozenset({S.WAITING, S.STARTING, S.BLOCKED, S.STOPPED}),
-    S.BACKOFF: frozenset({S.WAITING, S.STARTING, S.BLOCKED, S.STOPPED, S.FAILED}),
-    S.FAILED: frozenset({S.WAITING, S.STARTING, S.BLOCKED, S.STOPPED}),
-    S.LOST: frozenset({S.WAITING, S.STARTING, S.BLOCKED, S.BACKOFF, S.FAILED, S.STOPPED}),
-    S.DRIVER_MISSING: frozenset({S.STOPPED, S.WAITING, S.STARTING, S.BLOCKED}),
+ALLOWED: Mapping[State, frozenset[State]] = {
+    State.STOPPED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.DRIVER_MISSING, State.FAILED}),
+    State.WAITING: frozenset({State.STARTING, State.BLOCKED, State.STOPPED, State.FAILED}),
+    State.BLOCKED: frozenset({State.WAITING, State.STARTING, State.STOPPED}),
+    State.STARTING: _ENDED | {State.RUNNING, State.STOPPING, State.UNREACHABLE},
+    State.RUNNING: _ENDED | {State.UNHEALTHY, State.STOPPING, State.UNREACHABLE},
+    State.UNHEALTHY: _ENDED | {State.RUNNING, State.STOPPING, State.UNREACHABLE},
+    State.UNREACHABLE: _ENDED | {State.RUNNING, State.UNHEALTHY, State.STARTING, State.STOPPING},
+    State.STOPPING: _ENDED | {State.STOP_STUCK, State.UNREACHABLE},
+    State.STOP_STUCK: frozenset({State.STOPPED, State.BACKOFF, State.FAILED}),
+    State.COMPLETED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED}),
+    State.BACKOFF: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED, State.FAILED}),
+    State.FAILED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED}),
+    State.LOST: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.BACKOFF, State.FAILED, State.STOPPED}),
+    State.DRIVER_MISSING: frozenset({State.STOPPED, State.WAITING, State.STARTING, State.BLOCKED}),
 }
 
-LIVE = frozenset({S.STARTING, S.RUNNING, S.UNHEALTHY, S.UNREACHABLE, S.STOPPING, S.STOP_STUCK})
+LIVE = frozenset({State.STARTING, State.RUNNING, State.UNHEALTHY, State.UNREACHABLE, State.STOPPING, State.STOP_STUCK})
 """States in which a run may exist."""
 
-FINAL = frozenset({S.FAILED, S.DRIVER_MISSING, S.BLOCKED, S.STOP_STUCK})
+FINAL = frozenset({State.FAILED, State.DRIVER_MISSING, State.BLOCKED, State.STOP_STUCK})
 """States that a start that waits can't get out of by waiting."""
 
 
@@ -37,7 +37,7 @@ class ForbiddenMove(AssertionError):
     """A bug: the table does not know this move."""
 
 
-def check_move(old: S, new: S) -> None:
+def check_move(old: State, new: State) -> None:
     """Nothing, or ForbiddenMove."""
     if new not in ALLOWED[old]:
         raise ForbiddenMove(f"{old} -> {new}")

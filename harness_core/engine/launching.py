@@ -1,0 +1,122 @@
+"""From a service's configuration to the LaunchSpec of one run. Pure."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from harness_core.config.model import ServiceConfig
+from harness_core.contracts.command import Command
+from harness_core.contracts.layer import Layer
+from harness_core.contracts.place import Place, Port
+from harness_core.contracts.run import LaunchSpec, Limits, LogSettings
+from harness_core.template import Reference, render
+
+Wrap = Callable[[Command], Command]
+
+DIGEST_LABEL = "harness.digest"
+"""The label that carries the definition's digest, so that a run found again can be compared with a definition."""
+BLANK = ""
+
+
+def new_run_id(now: datetime) -> str:
+    """A unique id that sorts by time: milliseconds in hex, a dash, 6 random hex digits."""
+    return f"{int(now.timestamp() * 1000):011x}-{secrets.token_hex(3)}"
+
+
+def build_spec(
+    service: ServiceConfig,
+    *,
+    project: str,
+    run: str,
+    ports: Sequence[Port],
+    resolve: Callable[[Reference], str],
+    wrap: Wrap | None,
+) -> LaunchSpec:
+    """The spec of one run, every template rendered; `wrap` None: the executor builds no command (no COMMAND)."""
+    env = render(service.env, resolve)
+    command = None
+    if service.command is not None and wrap is not None:
+        command = wrap(build_command(service, env=env, resolve=resolve))
+    return LaunchSpec(
+        project=project,
+        service=service.name,
+        run=run,
+        config=render(service.config, resolve),
+        command=command,
+        env=env,
+        ports=tuple(ports),
+        limits=service.limits,
+        labels={**render(service.labels, resolve), DIGEST_LABEL: service.digest},
+        base_dir=service.base_dir,
+        logs=service.logs,
+        secrets=service.secrets,
+    )
+
+
+def build_command(service: ServiceConfig, *, env: Mapping[str, str], resolve: Callable[[Reference], str]) -> Command:
+    """The innermost command: before any layer."""
+    config = service.command
+    assert config is not None
+    argv = tuple(render(list(config.argv), resolve))
+    return Command(
+        argv=("/bin/sh", "-c", *argv) if config.shell else argv,
+        env={**service.inherited_env, **env},
+        cwd=render(config.working_dir, resolve),
+        stdin=config.stdin,
+        tty=config.tty,
+    )
+
+
+def wrap_in(layers: Sequence[tuple[Layer, Any]], command: Command) -> Command:
+    """The outermost command: layers are listed outermost first and applied from the last to the first."""
+    for layer, config in reversed(layers):
+        command = layer.wrap(command, config)
+    return command
+
+
+def innermost_place(outer: Place, layers: Sequence[tuple[Layer, Any]]) -> Place:
+    """Where the innermost command stands."""
+    for layer, config in layers:
+        outer = layer.place(outer, config)
+    return outer
+
+
+def spec_to_json(spec: LaunchSpec) -> dict[str, Any]:
+    """The spec as it is committed with the intent: secret values blank."""
+    body = asdict(replace(spec, secrets=frozenset()))
+    body["secrets"] = []
+    if body["command"] is not None:
+        body["command"]["prologue"] = BLANK
+    return _blank(body, spec.secrets)  # type: ignore[no-any-return]
+
+
+def spec_from_json(body: Mapping[str, Any]) -> LaunchSpec:
+    """The spec that `spec_to_json` wrote."""
+    command = body["command"]
+    return LaunchSpec(
+        project=body["project"],
+        service=body["service"],
+        run=body["run"],
+        config=body["config"],
+        command=Command(**{**command, "argv": tuple(command["argv"]), "prologue": b""}) if command else None,
+        env=body["env"],
+        ports=tuple(Port(**port) for port in body["ports"]),
+        limits=Limits(**body["limits"]),
+        labels=body["labels"],
+        base_dir=body["base_dir"],
+        logs=LogSettings(**body["logs"]),
+    )
+
+
+def _blank(value: Any, hidden: frozenset[str]) -> Any:
+    if isinstance(value, str):
+        return BLANK if any(secret and secret in value for secret in hidden) else value
+    if isinstance(value, Mapping):
+        return {key: _blank(item, hidden) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_blank(item, hidden) for item in value]
+    return value
