@@ -1,0 +1,1 @@
+"""Layers that need nothing but a POSIX machine: `local`, `env`, `sudo`."""
