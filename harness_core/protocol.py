@@ -26,6 +26,9 @@ from typing import Any, ClassVar
 
 PROTOCOL_VERSION = 1
 MAX_FRAME = 1024 * 1024
+"""Bytes of a request."""
+MAX_REPLY = 16 * 1024 * 1024
+"""Bytes of a reply, which may tell of thousands of services; items of streams come in frames of at most a quarter MiB."""
 MAX_DEPTH = 64
 MAX_IN_FLIGHT = 256
 MAX_STREAMS = 64
