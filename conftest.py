@@ -24,6 +24,7 @@ def unexpected(reasons: list[str], patterns: list[str]) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that skipped for a reason which nobody allowed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") != "true" or reporter is None:
         return
@@ -35,6 +36,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name those reasons."""
     found = config.stash.get(_unexpected, [])
     if found:
         terminalreporter.section("skips that tests/allowed-skips.txt does not allow", red=True)

@@ -31,6 +31,7 @@ class Failed(Exception):
 
 
 def main() -> int:
+    """0 when the demo kept every promise; else each broken one is printed."""
     with tempfile.TemporaryDirectory(prefix="harness-check-") as scratch:
         try:
             text, code, terminal_is_sane = play(scratch)

@@ -11,7 +11,8 @@ database, port = sys.argv[1], int(sys.argv[2])
 
 def items() -> list[dict[str, object]]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return [{"name": name, "stock": stock} for name, stock in connection.execute("select name, stock from items order by name")]
+        rows = connection.execute("select name, stock from items order by name")
+        return [{"name": name, "stock": stock} for name, stock in rows]
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
 
@@ -30,7 +31,5 @@ for number in range(sys.maxsize):
     if listener is None:
         time.sleep(0.1)
         continue
-    try:
+    with suppress(TimeoutError):
         listener.accept()[0].close()
-    except TimeoutError:
-        pass
