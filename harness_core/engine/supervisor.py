@@ -1,0 +1,676 @@
+"""Supervisor: the life of one service, as one task that reads from top to bottom.
+
+Outside calls only leave an `Order` and read the `view`. Whatever the task waits for, an order interrupts it; it then
+obeys and goes on living.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+from harness_core.config.model import ServiceConfig
+from harness_core.contracts.command import Command
+from harness_core.contracts.errors import HarnessError, LaunchFailed, Unreachable
+from harness_core.contracts.events import (
+    EndpointsChanged,
+    Exited,
+    HealthChanged,
+    HealthState,
+    Killed,
+    Note,
+    Progress,
+    RestartScheduled,
+    Started,
+    State,
+    StateChanged,
+    StopRequested,
+)
+from harness_core.contracts.execution import ProcessHandle
+from harness_core.contracts.offer import Capability, Change, ChangeKind
+from harness_core.contracts.place import Endpoint
+from harness_core.contracts.run import Exit
+from harness_core.engine import ladder
+from harness_core.engine.launching import spec_to_json
+from harness_core.engine.orders import Interrupted, Order, OrderKind, Sick
+from harness_core.engine.prober import Probe, Prober
+from harness_core.engine.restart import Failures, Next, decide, describe, retry
+from harness_core.engine.run import Run
+from harness_core.engine.starting import Startable, Starter
+from harness_core.engine.states import LIVE, check_move
+from harness_core.engine.store import Outcome, RunRecord, Wish
+from harness_core.engine.target import ServiceTarget
+from harness_core.engine.view import Gate, View, gate
+from harness_core.engine.world import World
+
+T = TypeVar("T")
+
+STUCK_PAUSE = 5.0
+"""Seconds between attempts to kill what could not be killed."""
+
+
+class Supervisor:
+    """Runs one service as its configuration and the orders say."""
+
+    def __init__(self, project: str, config: ServiceConfig, *, world: World, wish: Wish) -> None:
+        self.project = project
+        self.config = config
+        self.wanted = wish.up
+        self.ports: dict[str, int] = dict(wish.ports or {})
+        self.state = State.STOPPED
+        self.health = HealthState.NONE
+        self.reason = ""
+        self.exit: Exit | None = None
+        self.restarts = 0
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self.run: Run | None = None
+        self.runs: deque[Run] = deque()
+        """Every run whose output can still be read, oldest first; the present one included."""
+        self.by = ""
+        self.state_since = world.clock.now()
+        self.notes: tuple[str, ...] = ()
+        self._world = world
+        self._starter = Starter(self, world)
+        self._orders: deque[Order] = deque()
+        self._obeying: Order | None = None
+        self._poke = asyncio.Event()
+        self._kill_now = asyncio.Event()
+        self._watchers: set[asyncio.Event] = set()
+        self._failures = Failures()
+        self._due = False
+        self._reachable = True
+        self._sick: Sick | None = None
+        self._prober: Prober | None = None
+        self._target: ServiceTarget | None = None
+        self._outcome = wish.outcome
+
+    # --- what others see -------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.config.name
+
+    @property
+    def busy(self) -> bool:
+        """Whether an order to stop or restart is not yet carried out."""
+        return self._obeying is not None or any(o.kind is not OrderKind.START for o in self._orders)
+
+    @property
+    def acting(self) -> str | None:
+        """Who is being obeyed now, and in what; for those who must queue."""
+        order = self._obeying
+        return f"{order.kind} asked by {order.by}" if order else None
+
+    @property
+    def view(self) -> View:
+        """This service now."""
+        since = self.run.since if self.run and self.state in (State.RUNNING, State.UNHEALTHY) else None
+        return View(self.config, self.state, self.health, self.reason, self.exit, self.wanted, self.busy, since)
+
+    @property
+    def probes(self) -> list[Probe]:
+        """The last probes of the present or last run."""
+        return list(self._prober.probes) if self._prober else []
+
+    @property
+    def target(self) -> ServiceTarget | None:
+        """What a probe may touch, while there is a run."""
+        return self._target if self.run else None
+
+    @property
+    def wish(self) -> Wish:
+        """What to remember of this service."""
+        return Wish(up=self.wanted, outcome=self._outcome, ports=self.ports)
+
+    @contextlib.contextmanager
+    def watched_by(self, event: asyncio.Event) -> Iterator[None]:
+        """Set `event` whenever the view changes."""
+        self._watchers.add(event)
+        try:
+            yield
+        finally:
+            self._watchers.discard(event)
+
+    # --- orders ----------------------------------------------------------------------------------------------------
+
+    def order(self, order: Order) -> Order:
+        """Leave an order; it is carried out as soon as the ones before it are."""
+        if self.acting and order.kind is not OrderKind.STOP:
+            self._publish(Progress, detail=f"{order.kind} waits: {self.acting} is in progress")
+        self.wanted = order.kind is not OrderKind.STOP
+        self._outcome = None
+        self._orders.append(order)
+        self._poke.set()
+        self._changed()
+        return order
+
+    def kill_now(self) -> None:
+        """Go straight to KILL in the stop that is going on or comes next."""
+        self._kill_now.set()
+        self._poke.set()
+
+    def report(self, change: Change) -> None:
+        """Take in what a plugin noticed about the present run."""
+        match change.kind:
+            case ChangeKind.UNREACHABLE:
+                self._reachable = False
+                if self.state in (State.RUNNING, State.UNHEALTHY):
+                    self._move(State.UNREACHABLE, change.detail or "the link is lost")
+            case ChangeKind.REACHABLE:
+                self._reachable = True
+                if self.state is State.UNREACHABLE:
+                    sick = self.health is HealthState.UNHEALTHY
+                    self._move(State.UNHEALTHY if sick else State.RUNNING, "reachable again")
+                self._poke.set()
+            case ChangeKind.ENDPOINTS:
+                self._poke_endpoints()
+            case ChangeKind.PROGRESS:
+                self._publish(Progress, detail=self._masked(change.detail))
+            case _:
+                self.notes = (*self.notes[-9:], self._masked(change.detail))
+                self._publish(Note, detail=self._masked(change.detail))
+
+    # --- the life --------------------------------------------------------------------------------------------------
+
+    def restore(self, *, run: Run | None, driver_missing: str | None = None) -> None:
+        """Set the state that a daemon finds at its start: a run found again, an outcome, or nothing."""
+        self.state_since = self._world.clock.now()
+        if driver_missing:
+            self.state, self.reason = State.DRIVER_MISSING, driver_missing
+        elif run is not None:
+            self.state = State.STARTING
+            self._hold(run)
+        elif self._outcome is not None and self.wanted:
+            self.state, self.reason, self.exit = State(self._outcome.state), self._outcome.reason, self._outcome.exit
+        else:
+            self._due = self.wanted
+
+    async def live(self) -> None:
+        """Live until cancelled; a cancel lets go of the run and never stops it."""
+        while True:
+            try:
+                if self._orders:
+                    await self._obey(self._orders.popleft())
+                elif self.run is None:
+                    await self._race(self._until_due())
+                    await self._begin()
+                elif self._sick is not None:
+                    await self._end_sick_run(self.run, self._sick)
+                else:
+                    await self._follow(await self._watch(self.run))
+            except Interrupted:
+                continue
+            except Sick as sick:
+                self._sick = sick
+            except Exception as error:
+                # A bug of ours or of a plugin must not silently end the care for this service.
+                self._world.log.exception("supervisor of %s/%s", self.project, self.name)
+                await self._give_up(error)
+
+    async def _until_due(self) -> None:
+        while not self._due:
+            await self._poke.wait()
+            self._poke.clear()
+
+    async def _begin(self) -> None:
+        """A run, once the dependencies allow; or an outcome that says why not."""
+        self._due = False
+        self._kill_now.clear()
+        missing = self._starter.missing()
+        if missing:
+            self._move(State.DRIVER_MISSING, missing)
+            return
+        await self._race(self._dependencies_met())
+        self.exit = None
+        self._move(State.STARTING)
+        began = self._world.clock.monotonic()
+        try:
+            run = await self._launch()
+        except Interrupted:
+            raise
+        except LaunchFailed as error:
+            await self._follow(self._after_failed_launch(error, began))
+            return
+        self._hold(run)
+        self._publish(Started, ref=run.handle.ref)
+
+    async def _launch(self) -> Run:
+        startable: Startable | None = None
+        try:
+            async with asyncio.timeout(self.config.startup_timeout):
+                startable = await self._race(self._starter.ready())
+                return await self._race(self._starter.launch(startable))
+        except TimeoutError:
+            await self._starter.clear(startable)
+            raise LaunchFailed(f"did not launch within {self.config.startup_timeout:g} s", transient=False) from None
+        except LaunchFailed:
+            await self._starter.clear(startable)
+            raise
+        except HarnessError as error:
+            await self._starter.clear(startable)
+            raise LaunchFailed(error.message, hint=error.hint, transient=False) from error
+        except Interrupted:
+            await self._starter.clear(startable)
+            raise
+        except Exception as error:
+            await self._starter.clear(startable)
+            self._world.log.exception("launch of %s/%s", self.project, self.name)
+            raise LaunchFailed(f"executor {self.config.type!r} crashed: {error!r}") from error
+
+    def _after_failed_launch(self, error: LaunchFailed, began: float) -> Next:
+        reason = self._masked(error.message + (f" ({error.hint})" if error.hint else ""))
+        now = self._world.clock.monotonic()
+        if not error.transient or decide_never(self.config):
+            return Next(State.FAILED, reason)
+        return retry(self.config.restart, reason=reason, ran_for=now - began, now=now, failures=self._failures)
+
+    def _hold(self, run: Run) -> None:
+        self.run = run
+        self.runs.append(run)
+        self._world.by_run[run.id] = self
+        self._reachable = True
+        self._sick = None
+        self.endpoints = self._starter.published(run.spec)
+        if isinstance(run.handle, ProcessHandle):
+            state = run.handle.state()
+            record = RunRecord(
+                self.project, self.name, run.id, self.config.type, spec_to_json(run.spec), state, run.started_at.isoformat()
+            )
+            self._world.store.save_run_later(record)
+
+    async def _watch(self, run: Run) -> Next:
+        """What follows the run, once it ended; raises Interrupted or Sick while it still lives."""
+        # A check that starts with the run must not see the verdict of the run before.
+        self._set_health(HealthState.STARTING if self.config.health_check else HealthState.NONE, "")
+        await self._read_endpoints(run)
+        if self.state is not State.RUNNING:
+            self._move(State.RUNNING, "adopted" if run.recovered else "")
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(self._exit_of(run))
+            ended.add_done_callback(lambda _: self._poke.set())
+            probing = tasks.create_task(self._probe(run))
+            # A task group would wrap what its body raises, so what happened is carried out as a value.
+            happened: Exit | Interrupted | Sick
+            try:
+                happened = await self._until_ended(run, ended)
+            except (Interrupted, Sick) as news:
+                happened = news
+            finally:
+                ended.cancel()
+                probing.cancel()
+        if not isinstance(happened, Exit):
+            raise happened
+        return await self._ended(run, happened)
+
+    async def _until_ended(self, run: Run, ended: asyncio.Task[Exit]) -> Exit:
+        deadline = None
+        if self.config.health_check and not run.recovered:
+            deadline = run.since + self.config.startup_timeout
+        while not ended.done():
+            if self._orders:
+                raise Interrupted
+            if self._sick:
+                raise self._sick
+            if self.health is not HealthState.STARTING and self.health is not HealthState.UNHEALTHY:
+                deadline = None
+            left = None if deadline is None else deadline - self._world.clock.monotonic()
+            if left is not None and left <= 0:
+                probe = self._prober.probes[-1].detail if self._prober and self._prober.probes else "no probe ended"
+                raise Sick(f"not healthy within {self.config.startup_timeout:g} s; last probe: {self._masked(probe)}", final=True)
+            self._poke.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._poke.wait()
+        return ended.result()
+
+    async def _exit_of(self, run: Run) -> Exit:
+        try:
+            return await run.handle.wait()
+        except Exception as error:
+            # `wait` may not raise; when a plugin breaks that, nothing is known about the run any more.
+            self._world.log.exception("wait of %s/%s run %s", self.project, self.name, run.id)
+            return Exit(reason=f"lost: {error}", at=self._world.clock.now())
+
+    async def _ended(self, run: Run, exit: Exit) -> Next:
+        """Record the end of a run that ended by itself, clear what it left, and decide what follows."""
+        now = self._world.clock.monotonic()
+        survivors: tuple[str, ...] = ()
+        if isinstance(run.handle, ProcessHandle):
+            left = await ladder.count_processes(run.handle)
+            survivors = await ladder.clear(run.handle)
+            if left or survivors:
+                self._publish(Killed, reason="its main process ended and left others behind", survivors=survivors)
+        self._let_go(run, exit, intended=False)
+        if survivors:
+            return Next(State.STOP_STUCK, "still alive after KILL: " + ", ".join(survivors))
+        if not isinstance(run.handle, ProcessHandle):
+            return Next(State.BACKOFF, f"{describe(exit)}; looking for it again", 0.5)
+        if exit.reason == "lost":
+            self._move(State.LOST, describe(exit))
+        return decide(
+            self.config.restart,
+            oneshot=self.config.oneshot,
+            exit=exit,
+            ran_for=now - run.since,
+            now=now,
+            failures=self._failures,
+        )
+
+    async def _follow(self, following: Next) -> None:
+        """Carry out a decision: pause and be due again, or settle in a state that only an order changes."""
+        if following.state is State.BACKOFF:
+            self._failures = following.failures
+            self._publish(RestartScheduled, delay=following.delay, attempt=following.failures.attempt, reason=following.reason)
+            self._move(State.BACKOFF, following.reason)
+            await self._race(asyncio.sleep(following.delay))
+            self.restarts += 1
+            self._due = True
+            return
+        if following.state is State.STOP_STUCK:
+            await self._until_unstuck(following.reason)
+            following = Next(State.FAILED, following.reason)
+        # Stored before it is told: whoever hears `completed` may rely on it after a crash.
+        self._outcome = Outcome(str(following.state), following.reason, self.exit, self.config.digest)
+        self._world.store.save_wish_later(self.project, self.name, self.wish)
+        self._move(following.state, following.reason)
+
+    async def _give_up(self, error: Exception) -> None:
+        run = self.run
+        if run is not None:
+            if isinstance(run.handle, ProcessHandle):
+                await ladder.clear(run.handle)
+            self._let_go(run, Exit(reason="lost"), intended=False)
+        self.state, self.reason = State.FAILED, f"internal error: {error!r}; see `harness daemon logs`"
+        self._changed()
+
+    # --- orders, carried out ---------------------------------------------------------------------------------------
+
+    async def _obey(self, order: Order) -> None:
+        self.by = order.by
+        self._failures = Failures()
+        self.restarts = 0
+        if order.kind is OrderKind.START:
+            if order.config is not None and self.run is None:
+                self.config = order.config
+            self._due = self.run is None
+            order.done.set()
+            return
+        self._obeying = order
+        self._due = False
+        try:
+            await self._after_dependents(order)
+            if self.run is not None:
+                await self._stop_run(self.run, order)
+            if self.state is not State.STOPPED:
+                self._move(State.STOPPED, f"asked by {order.by}")
+            if order.config is not None:
+                self.config = order.config
+            self.exit = None if order.kind is OrderKind.RESTART else self.exit
+            self._due = order.kind is OrderKind.RESTART and not self._orders
+        finally:
+            self._obeying = None
+            order.done.set()
+            self._changed()
+
+    async def _after_dependents(self, order: Order) -> None:
+        if not order.after or self.run is None:
+            return
+        changed = asyncio.Event()
+        with contextlib.ExitStack() as stack:
+            for peer in order.after:
+                stack.enter_context(peer.watched_by(changed))
+            stack.enter_context(self.watched_by(changed))
+            while not self._kill_now.is_set() and any(p.state in LIVE and p is not self for p in order.after):
+                changed.clear()
+                await changed.wait()
+
+    async def _stop_run(self, run: Run, order: Order) -> None:
+        if not isinstance(run.handle, ProcessHandle):
+            await run.handle.detach()
+            self._let_go(run, None, intended=True)
+            return
+        grace = self.config.stop.timeout if order.grace is None else order.grace
+        self._publish(StopRequested, by=order.by, signal=self.config.stop.signal, grace=grace)
+        self._move(State.STOPPING, f"asked by {order.by}")
+        while True:
+            try:
+                ended = await ladder.descend(
+                    run.handle, self.config.stop, grace=grace, kill_now=self._kill_now, run_inside=self._runner_inside(run)
+                )
+                break
+            except (Unreachable, TimeoutError) as error:
+                # The intent is durable: the stop is delivered when the place can be asked again.
+                self._move(State.UNREACHABLE, f"can't be stopped now: {error}")
+                order.done.set()
+                await self._until_reachable()
+                self._move(State.STOPPING, f"asked by {order.by}")
+        for note in ended.notes:
+            self._publish(Note, detail=self._masked(note))
+        if ended.killed:
+            self._publish(Killed, reason=ended.killed, survivors=ended.survivors)
+        if ended.survivors:
+            order.done.set()
+            await self._until_unstuck("still alive after KILL: " + ", ".join(ended.survivors))
+        self._let_go(run, ended.exit, intended=True)
+
+    async def _end_sick_run(self, run: Run, sick: Sick) -> None:
+        order = Order(OrderKind.RESTART, by="health check")
+        if isinstance(run.handle, ProcessHandle):
+            await self._stop_run(run, order)
+        else:
+            self._let_go(run, None, intended=True)
+        now = self._world.clock.monotonic()
+        if sick.final or decide_never(self.config):
+            following = Next(State.FAILED, sick.reason)
+        else:
+            following = retry(self.config.restart, reason=sick.reason, ran_for=now - run.since, now=now, failures=self._failures)
+        await self._follow(following)
+
+    async def _until_unstuck(self, reason: str) -> None:
+        self._move(State.STOP_STUCK, reason)
+        for run in [r for r in self.runs if isinstance(r.handle, ProcessHandle)][-1:]:
+            assert isinstance(run.handle, ProcessHandle)
+            while await ladder.clear(run.handle):  # noqa: ASYNC110 - no event tells when the kernel lets a process go
+                await asyncio.sleep(STUCK_PAUSE)
+
+    async def _until_reachable(self) -> None:
+        self._reachable = False
+        while not self._reachable:
+            self._poke.clear()
+            with contextlib.suppress(TimeoutError):
+                # A place that never reports itself back is asked again now and then.
+                async with asyncio.timeout(STUCK_PAUSE):
+                    await self._poke.wait()
+                continue
+            return
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    async def _dependencies_met(self) -> None:
+        changed = asyncio.Event()
+        with contextlib.ExitStack() as stack:
+            for name in self.config.dependencies:
+                peer = self._world.peer(self.project, name)
+                if peer is not None:
+                    stack.enter_context(peer.watched_by(changed))
+            while True:
+                changed.clear()
+                stopper = self._gate()
+                if stopper.blocked:
+                    self._move(State.BLOCKED, self._masked(stopper.blocked))
+                elif stopper.waiting:
+                    self._move(State.WAITING, self._masked(stopper.waiting))
+                else:
+                    return
+                await changed.wait()
+
+    def _gate(self) -> Gate:
+        peers = {}
+        for name in self.config.dependencies:
+            peer = self._world.peer(self.project, name)
+            if peer is not None:
+                peers[name] = peer.view
+        return gate(self.config.dependencies, peers)
+
+    async def _probe(self, run: Run) -> None:
+        config = self.config.health_check
+        self._target = target = self._make_target(run)
+        if config is None:
+            return
+        try:
+            check = self._world.drivers.check(config.check)
+            rendered = self._starter.render(config.config)
+        except HarnessError as error:
+            self._on_verdict(HealthState.UNHEALTHY, error.message)
+            return
+        self._prober = Prober(
+            lambda: check.probe(rendered, target),
+            config,
+            clock=self._world.clock,
+            gate=self._world.probes,
+            on_verdict=self._on_verdict,
+        )
+        await self._prober.probe_for_ever()
+
+    def _make_target(self, run: Run) -> ServiceTarget:
+        return ServiceTarget(
+            run.handle,
+            base=self._starter.base_command(),
+            wrap=self._starter.wrap,
+            endpoints=self.endpoints,
+        )
+
+    def _runner_inside(self, run: Run) -> Callable[[Command], Awaitable[Any]] | None:
+        if Capability.EXEC not in self._world.drivers.capabilities(self.config.type):
+            return None
+        return self._make_target(run).exec
+
+    def _on_verdict(self, health: HealthState, detail: str) -> None:
+        if not self._reachable:
+            return
+        if health is not self.health:
+            self._set_health(health, detail)
+            if health is HealthState.UNHEALTHY and self.state is State.RUNNING:
+                self._move(State.UNHEALTHY, self._masked(detail))
+            elif health is HealthState.HEALTHY and self.state is State.UNHEALTHY:
+                self._move(State.RUNNING, "healthy again")
+            check = self.config.health_check
+            if health is HealthState.UNHEALTHY and check and check.restart_on_failure:
+                self._sick = Sick(f"unhealthy: {self._masked(detail)}", final=False)
+        elif health is not HealthState.HEALTHY:
+            self.reason = self._masked(detail)
+        self._poke.set()
+
+    def _set_health(self, health: HealthState, detail: str) -> None:
+        if health is self.health:
+            return
+        old, self.health = self.health, health
+        if health is HealthState.HEALTHY:
+            self.reason = ""
+        elif detail:
+            self.reason = self._masked(detail)
+        self._publish(HealthChanged, old=old, new=health, detail=self._masked(detail))
+        self._changed()
+
+    async def _read_endpoints(self, run: Run) -> None:
+        try:
+            async with asyncio.timeout(ladder.CALL_TIMEOUT):
+                told = tuple(await run.handle.endpoints())
+        except (HarnessError, TimeoutError):
+            told = ()
+        found = told or self._starter.published(run.spec)
+        if found != self.endpoints or found:
+            self.endpoints = found
+            self._publish(EndpointsChanged, endpoints={e.name: url_of(e) for e in found if e.addresses})
+
+    def _poke_endpoints(self) -> None:
+        run = self.run
+        if run is not None:
+            task = asyncio.get_running_loop().create_task(self._read_endpoints(run))
+            self._starter.own(task)
+
+    def _let_go(self, run: Run, exit: Exit | None, *, intended: bool) -> None:
+        """The run is over: record it, and free what older runs still hold."""
+        if exit is not None and exit.at is None:
+            exit = Exit(exit.code, exit.signal, exit.reason, self._world.clock.now())
+        run.exit = exit
+        self.exit = exit
+        self.run = None
+        self._target = None
+        self._sick = None
+        self.endpoints = ()
+        self._world.by_run.pop(run.id, None)
+        if exit is not None:
+            self._publish(Exited, run=run.id, exit=exit, intended=intended)
+        self._set_health(HealthState.NONE, "")
+        if isinstance(run.handle, ProcessHandle):
+            self._world.store.save_run_later(
+                RunRecord(
+                    self.project,
+                    self.name,
+                    run.id,
+                    self.config.type,
+                    spec_to_json(run.spec),
+                    run.handle.state(),
+                    run.started_at.isoformat(),
+                    exit,
+                )
+            )
+        self._starter.dispose_old(self.runs)
+
+    async def _race(self, awaitable: Awaitable[T]) -> T:
+        """What the awaitable gives, or Interrupted as soon as there is an order; it is then cancelled and has settled."""
+        task = asyncio.ensure_future(awaitable)
+        task.add_done_callback(lambda _: self._poke.set())
+        try:
+            while not task.done():
+                if self._orders:
+                    raise Interrupted
+                self._poke.clear()
+                await self._poke.wait()
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+                if not task.cancelled():
+                    task.exception()
+
+    def _move(self, new: State, reason: str = "") -> None:
+        if new is self.state:
+            if reason != self.reason:
+                self.reason = reason
+                self._changed()
+            return
+        check_move(self.state, new)
+        old, self.state, self.reason = self.state, new, reason
+        self.state_since = self._world.clock.now()
+        self._publish(StateChanged, old=old, new=new, reason=reason)
+        self._changed()
+
+    def _publish(self, kind: type[Any], *, run: str | None = None, **fields: Any) -> None:
+        present = self.run.id if self.run else None
+        self._world.bus.publish(kind, project=self.project, service=self.name, run=run or present, **fields)
+
+    def _changed(self) -> None:
+        for event in self._watchers:
+            event.set()
+
+    def _masked(self, text: str) -> str:
+        return self._starter.masked(text)
+
+
+def decide_never(config: ServiceConfig) -> bool:
+    """Whether the policy forbids any restart."""
+    return config.restart.when.value == "no"
+
+
+def url_of(endpoint: Endpoint) -> str:
+    """An endpoint as people write it, by its first address."""
+    address = endpoint.addresses[0]
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{endpoint.protocol}://{host}:{address.port}"

@@ -1,0 +1,59 @@
+"""ServiceTarget: what core lends to a probe."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness_core.contracts.command import Command
+from harness_core.contracts.execution import AttachedHandle
+from harness_core.contracts.health import ExecResult
+from harness_core.contracts.output import Cursor, OutputQuery
+from harness_core.contracts.place import Endpoint
+from harness_core.engine.launching import Wrap
+
+EXEC_CAP = 64 * 1024
+FRESH_CAP = 1024 * 1024
+
+
+class ServiceTarget:
+    """One run of a service, as a probe may touch it."""
+
+    def __init__(self, handle: AttachedHandle, *, base: Command | None, wrap: Wrap, endpoints: Sequence[Endpoint]) -> None:
+        self._handle = handle
+        self._base = base
+        self._wrap = wrap
+        self.endpoints = tuple(endpoints)
+        self._cursor: Cursor | None = None
+        self._rest = b""
+
+    async def dial(self, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
+        """A connection to an address of the service; raises OSError."""
+        return await asyncio.open_connection(host, port)
+
+    async def exec(self, command: Command) -> ExecResult:
+        """What a command inside the service's place answered, with the service's own environment and folder."""
+        if self._base is not None:
+            command = replace(command, env={**self._base.env, **command.env}, cwd=command.cwd or self._base.cwd)
+        session = await self._handle.exec(self._wrap(command))
+        collected = bytearray()
+        try:
+            async for chunk in session.output():
+                if len(collected) < EXEC_CAP:
+                    collected += chunk.data[: EXEC_CAP - len(collected)]
+            exit = await session.wait()
+        finally:
+            await session.aclose()
+        return ExecResult(exit.code, bytes(collected), exit.signal)
+
+    async def fresh_output(self) -> Sequence[bytes]:
+        """Whole lines written since the previous probe of this run."""
+        query = OutputQuery(since=self._cursor)
+        collected = self._rest
+        async for chunk in self._handle.output(query):
+            self._cursor = chunk.cursor
+            collected = (collected + chunk.data)[-FRESH_CAP:]
+        *lines, self._rest = collected.split(b"\n")
+        return lines
