@@ -1,0 +1,1 @@
+"""Health checks for harness: command, http, tcp, log."""
