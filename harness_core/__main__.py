@@ -1,0 +1,8 @@
+"""`python -m harness_core` is `harness`."""
+
+import sys
+
+from harness_core.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One command, one file; each module's `command` is what the table in `cli.main` names."""

@@ -1,0 +1,65 @@
+"""Settings: what the global options say, wherever on the line they stood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+_KEY = "harness.settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The global options."""
+
+    file: str | None = None
+    project: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+
+
+def settings_of(context: click.Context) -> Settings:
+    """What was said before and after the subcommand; the later one wins."""
+    return Settings(**context.meta.get(_KEY, {}))
+
+
+def global_options(*, taken: frozenset[str]) -> list[click.Option]:
+    """The options that every command has; a flag that the command itself uses (`-f` of `logs`) is `taken`."""
+    return [
+        click.Option(
+            [name, *(flag for flag in flags if flag not in taken)],
+            expose_value=False,
+            is_eager=True,
+            callback=_remember,
+            **attributes,
+        )
+        for name, flags, attributes in _OPTIONS
+    ]
+
+
+_OPTIONS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        "file",
+        ("-f", "-c", "--file", "--config"),
+        {"metavar": "FILE", "multiple": True, "help": "The configuration; default: services.yaml here or in a parent folder."},
+    ),
+    ("project", ("-p", "--project"), {"metavar": "NAME", "help": "The project, instead of the one that the file stands for."}),
+    ("json", ("--json",), {"is_flag": True, "help": "Answer in JSON, errors too."}),
+    ("quiet", ("-q", "--quiet"), {"is_flag": True, "help": "Say only what was asked for, and errors."}),
+    ("verbose", ("-v", "--verbose"), {"is_flag": True, "help": "Say what is done and where details are."}),
+    ("no_color", ("--no-color",), {"is_flag": True, "help": "No colours, as with NO_COLOR."}),
+)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if not value:
+        return
+    if parameter.name == "file":
+        if len(value) > 1:
+            raise click.BadParameter("one file at a time", ctx=context, param=parameter)
+        value = value[0]
+    context.meta.setdefault(_KEY, {})[parameter.name] = value
