@@ -63,7 +63,9 @@ class Server:
 
 
 @asynccontextmanager
-async def _serving(answer: bytes | Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Server]:
+async def _serving(
+    answer: bytes | Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Server]:
     """A server that reads a request's head and then sends these bytes, or does what the function does."""
     found = Server(0)
 
@@ -148,9 +150,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     pem, private = folder / "server.pem", folder / "server.key"
     pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem, private)

@@ -57,7 +57,9 @@ def test_a_flood_of_output_is_cut(run, target_at):
     assert health.detail == "exit 1: …" + "x" * 399
 
 
-@pytest.mark.parametrize(("config", "message"), [("a 'b", "no closing quotation"), ("  ", "is empty"), ({"command": "''"}, "is empty")])
+@pytest.mark.parametrize(
+    ("config", "message"), [("a 'b", "no closing quotation"), ("  ", "is empty"), ({"command": "''"}, "is empty")]
+)
 def test_a_command_that_cannot_be_is_a_config_error_with_a_hint(config, message):
     with pytest.raises(ConfigError, match=message) as caught:
         command_from(config)

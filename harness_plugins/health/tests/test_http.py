@@ -167,7 +167,9 @@ def test_the_request_says_what_was_configured(probe):
 
 
 def test_a_head_request_has_no_body(probe):
-    assert probe(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", {"method": "HEAD", "body": "x"}).detail.startswith("status 200, but")
+    assert probe(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", {"method": "HEAD", "body": "x"}).detail.startswith(
+        "status 200, but"
+    )
 
 
 def test_user_and_password_are_sent_and_never_shown(run, serving, target_at):

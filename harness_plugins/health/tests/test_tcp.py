@@ -112,7 +112,9 @@ def test_the_first_endpoint_completes_what_is_written():
     assert destination({"port": 1}, []) == ("127.0.0.1", 1)
 
 
-@pytest.mark.parametrize(("config", "message"), [("host:x", "'x' is not a port"), (":80", "':80' has no host"), ({}, "knows no port")])
+@pytest.mark.parametrize(
+    ("config", "message"), [("host:x", "'x' is not a port"), (":80", "':80' has no host"), ({}, "knows no port")]
+)
 def test_an_address_that_cannot_be_is_a_config_error(run, target_at, config, message):
     with pytest.raises(ConfigError, match=message):
         run(TcpCheck().probe(config, target_at()))
