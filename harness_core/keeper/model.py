@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping, Sequence
 
@@ -39,6 +40,8 @@ class Spawn:
     cwd: str = "/"
     user: str | None = None
     stdin: bool = False
+    prologue: bytes = b""
+    """Written to its stdin by the keeper itself, before all else; without ``stdin`` the end follows. Not with ``tty``."""
     tty: bool = False
     limits: Limits = field(default_factory=Limits)
     logs: LogSettings = field(default_factory=LogSettings)
@@ -48,7 +51,7 @@ class Spawn:
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object of this request."""
-        return asdict(self)
+        return {**asdict(self), "prologue": base64.b64encode(self.prologue).decode()}
 
 
 @dataclass(frozen=True)
