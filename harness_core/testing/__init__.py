@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from harness_core.testing.fakes import fake_layer_offer as fake_layer_offer
     from harness_core.testing.fakes import fake_offer as fake_offer
     from harness_core.testing.fakes import memory_offer as memory_offer
+    from harness_core.testing.kit import HOSTILE as HOSTILE
+    from harness_core.testing.kit import AttacherContract as AttacherContract
+    from harness_core.testing.kit import ExecutorBench as ExecutorBench
+    from harness_core.testing.kit import ExecutorContract as ExecutorContract
+    from harness_core.testing.kit import FakeTarget as FakeTarget
+    from harness_core.testing.kit import HealthCheckContract as HealthCheckContract
+    from harness_core.testing.kit import LayerContract as LayerContract
+    from harness_core.testing.kit import RegistryContract as RegistryContract
 
 _HOME = {
     "catalog_of": "catalog",
@@ -37,6 +45,13 @@ _HOME = {
             "MemoryRegistry", "MemoryStore", "fake_attach_offer", "fake_layer_offer", "fake_offer", "memory_offer",
         ),
         "fakes",
+    ),
+    **dict.fromkeys(
+        (
+            "HOSTILE", "AttacherContract", "ExecutorBench", "ExecutorContract", "FakeTarget", "HealthCheckContract",
+            "LayerContract", "RegistryContract",
+        ),
+        "kit",
     ),
 }  # fmt: skip
 

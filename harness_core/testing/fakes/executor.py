@@ -40,6 +40,8 @@ FAKE_CAPABILITIES = frozenset(
     }
 )
 
+ATTACH_CAPABILITIES = frozenset({Capability.OUTPUT, Capability.DURABLE_OUTPUT, Capability.EXACT_OUTPUT, Capability.STATS})
+
 
 def fake_offer(
     world: FakeWorld, *, name: str = "fake", capabilities: frozenset[Capability] = FAKE_CAPABILITIES, place: Place = LOCAL
@@ -65,7 +67,7 @@ def fake_attach_offer(world: FakeWorld, *, name: str = "fake-attach", place: Pla
             "properties": {"target": {"type": "string", "description": "The service to watch.", "examples": ["db"]}},
             "required": ["target"],
         },
-        capabilities=frozenset({Capability.OUTPUT, Capability.DURABLE_OUTPUT, Capability.EXACT_OUTPUT, Capability.STATS}),
+        capabilities=ATTACH_CAPABILITIES,
         attaches=True,
     )
 
@@ -158,7 +160,7 @@ class FakeAttacher(Attacher):
             raise NotFound(f"no fake service '{target}' runs")
         if len(running) > 1:
             raise Ambiguous(f"'{target}' runs {len(running)} times: " + ", ".join(f"fake {run.number}" for run in running))
-        return FakeAttachedHandle(self.world, running[0], self._place)
+        return FakeAttachedHandle(self.world, running[0], self._place, ATTACH_CAPABILITIES)
 
     async def aclose(self) -> None:
         """Nothing to let go."""
@@ -167,11 +169,12 @@ class FakeAttacher(Attacher):
 class FakeAttachedHandle(AttachedHandle):
     """A run in a world, read only."""
 
-    def __init__(self, world: FakeWorld, run: FakeRun, place: Place) -> None:
+    def __init__(self, world: FakeWorld, run: FakeRun, place: Place, capabilities: frozenset[Capability]) -> None:
         self.ref = f"fake {run.number}"
         self._world = world
         self._run = run
         self._place = place
+        self._capabilities = capabilities
 
     async def wait(self) -> Exit:
         """The exit, as soon as the link lets us know it."""
@@ -181,6 +184,7 @@ class FakeAttachedHandle(AttachedHandle):
 
     async def output(self, query: OutputQuery = OutputQuery()) -> AsyncIterator[Output]:  # noqa: B008 - a frozen value
         """What the run wrote, from memory."""
+        self._needs(Capability.OUTPUT)
         self._world.check_link()
         index = _start_of(query, self._run.output)
         while True:
@@ -202,16 +206,17 @@ class FakeAttachedHandle(AttachedHandle):
 
     async def stats(self) -> Stats:
         """Made-up figures that never change."""
+        self._needs(Capability.STATS)
         self._world.check_link()
         return Stats(memory=1024 * 1024, cpu_seconds=0.0, processes=1 if self._run.exit is None else 0)
+
+    def _needs(self, capability: Capability) -> None:
+        if capability not in self._capabilities:
+            raise NotSupported(f"this fake was made without {capability.name}")
 
 
 class FakeHandle(FakeAttachedHandle, ProcessHandle):
     """A run in a world, owned."""
-
-    def __init__(self, world: FakeWorld, run: FakeRun, place: Place, capabilities: frozenset[Capability]) -> None:
-        super().__init__(world, run, place)
-        self._capabilities = capabilities
 
     def state(self) -> HandleState:
         """The number of the run in its world."""
@@ -224,8 +229,7 @@ class FakeHandle(FakeAttachedHandle, ProcessHandle):
 
     async def signal(self, name: str) -> None:
         """Send a signal; TERM, INT, HUP, QUIT and KILL end the run."""
-        if Capability.SIGNALS not in self._capabilities:
-            raise NotSupported("this fake was made without SIGNALS")
+        self._needs(Capability.SIGNALS)
         self._world.check_link()
         self._deliver(name)
 
@@ -246,8 +250,7 @@ class FakeHandle(FakeAttachedHandle, ProcessHandle):
 
     async def write(self, data: bytes | None) -> None:
         """Keep what arrives on stdin; None closes it."""
-        if Capability.STDIN not in self._capabilities:
-            raise NotSupported("this fake was made without STDIN")
+        self._needs(Capability.STDIN)
         self._world.check_link()
         if data is None:
             self._run.stdin_closed = True
@@ -256,8 +259,7 @@ class FakeHandle(FakeAttachedHandle, ProcessHandle):
 
     async def exec(self, command: Command) -> Session:
         """A session that answers what the world's `on_exec` says."""
-        if Capability.EXEC not in self._capabilities:
-            raise NotSupported("this fake was made without EXEC")
+        self._needs(Capability.EXEC)
         self._world.check_link()
         return FakeSession(self._world.on_exec(self._run.spec, command))
 
