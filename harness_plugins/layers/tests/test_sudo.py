@@ -23,19 +23,12 @@ print(json.dumps([os.getresuid(), os.getresgid(), dict(os.environ), os.getcwd(),
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable  # one that other users may execute
 
 
-def _can_sudo() -> bool:
-    return bool(shutil.which("sudo")) and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-
-
-needs_sudo = pytest.mark.skipif(not _can_sudo(), reason="`sudo -n true` does not work here: install sudo, allow NOPASSWD")
-
-
 def run(command: Command, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     data = command.prologue + stdin
     return subprocess.run(command.argv, env=command.env, cwd=command.cwd, input=data, capture_output=True, check=True, timeout=9)
 
 
-@needs_sudo
+@pytest.mark.usefixtures("sudo")
 def test_the_command_runs_as_the_user_with_environment_directory_and_stdin():
     nobody = pwd.getpwnam("nobody")
     carried = {"PATH": os.environ["PATH"], "A": "it's\n$HOME", "TMPDIR": "/tmp/x", "LD_LIBRARY_PATH": "/l"}
@@ -52,7 +45,7 @@ def test_the_command_runs_as_the_user_with_environment_directory_and_stdin():
     assert (cwd, stdin) == ("/usr", "input")
 
 
-@needs_sudo
+@pytest.mark.usefixtures("sudo")
 def test_preserve_env_keeps_who_one_is():
     command = Command(argv=(PYTHON, "-c", SHOW), env={"PATH": os.environ["PATH"], "HOME": "/kept", "USER": "someone"})
 
@@ -62,7 +55,7 @@ def test_preserve_env_keeps_who_one_is():
     assert (seen["HOME"], seen["USER"]) == ("/kept", "nobody")
 
 
-@needs_sudo
+@pytest.mark.usefixtures("sudo")
 def test_users_and_groups_by_number():
     nobody = pwd.getpwnam("nobody")
     command = Command(argv=(PYTHON, "-c", SHOW))
@@ -74,7 +67,7 @@ def test_users_and_groups_by_number():
     assert gids == [12] * 3
 
 
-@needs_sudo
+@pytest.mark.usefixtures("sudo")
 def test_sudo_in_sudo_and_env_between_them():
     command = Command(argv=(PYTHON, "-c", SHOW), env={"PATH": os.environ["PATH"], "A": "1"}, cwd="/usr", stdin=True)
 
@@ -89,7 +82,7 @@ def test_sudo_in_sudo_and_env_between_them():
     assert (cwd, stdin) == ("/usr", "input")
 
 
-@needs_sudo
+@pytest.mark.usefixtures("sudo")
 def test_with_a_terminal_nothing_is_read_from_it():
     command = Command(argv=(PYTHON, "-c", "import os; print(os.environ['A'], os.isatty(0))"), env={"A": "a b"}, tty=True)
     wrapped = SudoLayer().wrap(command, {"user": "nobody"})
@@ -103,7 +96,7 @@ def test_with_a_terminal_nothing_is_read_from_it():
     assert done.stdout == b"a b True\n"
 
 
-@needs_sudo
+@pytest.mark.usefixtures("sudo")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may signal sudo")
 def test_a_signal_reaches_the_command():
     command = Command(argv=("/bin/sh", "-c", "trap 'echo got it; exit 7' TERM; echo ready; while :; do sleep 0.1; done"))
