@@ -29,7 +29,7 @@ async def ensure_local(
 
     When that keeper dies, the client starts another, which adopts what runs; calls wait ``patience`` seconds for it.
     """
-    folder = os.path.abspath(os.fspath(state_dir))
+    folder = _absolute(state_dir)
 
     async def open_stream() -> tuple[ByteReader, ByteWriter]:
         return await _connect_or_start(folder, python or sys.executable)
@@ -47,6 +47,10 @@ async def connect_local(state_dir: str | os.PathLike[str]) -> tuple[ByteReader, 
         return await asyncio.open_unix_connection("/proc/self/fd/%d/%s" % (folder, SOCKET), limit=FRAMES)
     finally:
         os.close(folder)
+
+
+def _absolute(state_dir: str | os.PathLike[str]) -> str:
+    return os.path.abspath(os.fspath(state_dir))
 
 
 async def _connect_or_start(folder: str, python: str) -> tuple[ByteReader, ByteWriter]:

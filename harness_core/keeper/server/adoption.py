@@ -1,0 +1,190 @@
+"""Take over what an earlier keeper left running: recognised by identity, never by a number alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Callable
+
+from harness_core.keeper.server import kernel, spawning
+from harness_core.keeper.server.feed import Feed
+from harness_core.keeper.server.loop import READ
+from harness_core.keeper.server.run import Run
+
+if TYPE_CHECKING:
+    from harness_core.keeper.server.keeper import Keeper
+
+REAPED_WITHIN = 0.5
+
+
+def adopt(keeper: Keeper, handed: dict[str, Any]) -> None:
+    """Bring back every run that was not disposed of.
+
+    ``handed`` has the descriptors of each run whose keeper replaced itself: its processes are our children still.
+    Every other live one is a stranger's child now, and taken by pidfd, then boot id, then start time.
+    """
+    records = _last_records(keeper)
+    found = []
+    for folder, mark in keeper.marks_on_disk():
+        run = Run(folder, mark)
+        keeper.open_segments(run)
+        record = records.get(run.run)
+        if record is not None:
+            run.restore(record)
+        elif not _find_unrecorded(keeper, run):
+            shutil.rmtree(folder, ignore_errors=True)  # its keeper died before it had started anything
+            continue
+        try:
+            run.segments.resume()
+        except OSError as error:
+            keeper.notes.append("the stored output of run %s is damaged: %s" % (run.run, error.strerror))
+        keeper.runs[run.run] = run
+        found.append(run)
+    keeper.journal.rewrite([])
+    keeper.compact()
+    for run in found:
+        given = handed.get(run.run)
+        if given is not None:
+            _receive(keeper, run, given)
+        else:
+            _reopen_output(keeper, run)
+        if not run.live:
+            continue
+        if given is not None and not run.adopted:
+            spawning.own(keeper, run)
+        else:
+            _take(keeper, run, given["pidfd"] if given else -1)
+
+
+def hand_over(run: Run) -> dict[str, Any]:
+    """The descriptors of a run, made to survive an execve."""
+    captures = [(capture.fd, capture.stream) for capture in run.captures if capture.open]
+    feed = (run.feed.fd, run.feed.owned) if run.feed is not None and run.feed.fd >= 0 else None
+    fds = [fd for fd, _ in captures] + ([feed[0]] if feed else []) + ([run.pidfd] if run.pidfd >= 0 else [])
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    return {"captures": captures, "feed": feed, "pidfd": run.pidfd, "lost": run.segments.lost}
+
+
+def _last_records(keeper: Keeper) -> dict[str, dict[str, Any]]:
+    records: dict[str, dict[str, Any]] = {}
+    for record in keeper.journal.replay():
+        kind, run = record.get("ev"), record.get("run")
+        if not isinstance(run, str):
+            continue
+        if kind in ("run", "started"):
+            records[run] = record
+        elif kind == "exited" and run in records:
+            records[run]["exit"] = {name: record[name] for name in ("code", "signal", "reason", "at")}
+        elif kind == "disposed":
+            records.pop(run, None)
+    return records
+
+
+def _find_unrecorded(keeper: Keeper, run: Run) -> bool:
+    """Find a run whose keeper died between its start and the note of it: by its tag, as leader of its session."""
+    tag = run.marks().tag
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        pid = int(name)
+        try:
+            with open("/proc/%d/environ" % pid, "rb") as file:
+                tagged = tag in file.read().split(b"\0")
+            if tagged and int(kernel.stat_fields(pid)[3]) == pid and not _is_transient(pid):
+                run.pid, run.start_ticks, run.boot_id = pid, kernel.start_ticks(pid), keeper.boot_id
+                run.started_at = os.stat("/proc/%d" % pid).st_mtime
+                _guess_cgroup(keeper, run)
+                return True
+        except OSError:
+            continue  # somebody else's, or gone meanwhile
+    return False
+
+
+def _is_transient(pid: int) -> bool:
+    with open("/proc/%d/environ" % pid, "rb") as file:
+        return any(entry.startswith(b"HARNESS_EXEC=") for entry in file.read().split(b"\0"))
+
+
+def _guess_cgroup(keeper: Keeper, run: Run) -> None:
+    with open("/proc/%d/cgroup" % run.pid) as file:
+        ours = any(line.startswith("0::") and line.rstrip("\n").endswith("/r-" + run.run) for line in file)
+    if ours and keeper.cgroups is not None:
+        run.cgroup, run.containment = os.path.join(keeper.cgroups.base, "r-" + run.run), "cgroup"
+
+
+def _receive(keeper: Keeper, run: Run, given: dict[str, Any]) -> None:
+    run.segments.lost = given["lost"]
+    for fd, stream in given["captures"]:
+        os.set_inheritable(fd, False)
+        keeper.capture(run, fd, stream)
+    if given["feed"]:
+        fd, owned = given["feed"]
+        os.set_inheritable(fd, False)
+        run.feed = Feed(keeper.loop, fd, owned=owned)
+
+
+def _reopen_output(keeper: Keeper, run: Run) -> None:
+    for path, stream in run.fifos:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue  # of a terminal, which died with its keeper
+        keeper.capture(run, fd, stream)
+    if not run.live:
+        for capture in run.captures:
+            capture.drain()  # closes it unless something of the run still writes
+
+
+def _take(keeper: Keeper, run: Run, pidfd: int) -> None:
+    run.pidfd = pidfd if pidfd >= 0 else _identified(keeper, run)
+    if run.pidfd < 0:
+        keeper.run_ended(run, None, reason="lost")
+        return
+    os.set_inheritable(run.pidfd, False)
+    run.adopted = True
+    keeper.loop.watch(run.pidfd, READ, _Watch(keeper, run))
+    keeper.emit("adopted", project=run.project, service=run.service, **run.record())
+
+
+def _identified(keeper: Keeper, run: Run) -> int:
+    # The handle first, the comparison second: whatever the pid's owner does between, the handle stays what was compared.
+    try:
+        pidfd = kernel.pidfd_open(run.pid)
+    except OSError:
+        return -1
+    try:
+        if run.boot_id == keeper.boot_id and kernel.start_ticks(run.pid) == run.start_ticks:
+            return pidfd
+    except OSError:
+        pass
+    os.close(pidfd)
+    return -1
+
+
+class _Watch:
+    """Notices the end of a process that is not our child."""
+
+    def __init__(self, keeper: Keeper, run: Run) -> None:
+        self._keeper, self._run = keeper, run
+        self._waiting: Callable[[], None] | None = None
+
+    def __call__(self, mask: int) -> None:
+        told, status = kernel.pidfd_exit_status(self._run.pidfd)
+        if status is not None or not told:
+            self._end(status)
+        elif self._waiting is None:
+            # Dead, but its parent (process 1, mostly) has not reaped it, and only then the kernel tells how it ended.
+            # It may take its time; a hang-up is reported whatever is asked for.
+            self._keeper.loop.change(self._run.pidfd, 0)
+            self._waiting = self._keeper.loop.later(REAPED_WITHIN, lambda: self._end(None)).cancel
+
+    def _end(self, status: int | None) -> None:
+        if self._waiting is not None:
+            self._waiting()
+        if self._run.pidfd < 0:
+            return
+        self._keeper.loop.unwatch(self._run.pidfd)
+        os.close(self._run.pidfd)
+        self._run.pidfd = -1
+        self._keeper.run_ended(self._run, status)

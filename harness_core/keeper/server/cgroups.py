@@ -1,0 +1,175 @@
+"""A cgroup of its own for each run, on machines where the keeper may make one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from typing import Any
+
+CPU_PERIOD = 100_000
+
+
+class Cgroups:
+    """Children of the keeper's own cgroup v2. A process is *born* in its cgroup: the keeper steps in, spawns, steps out."""
+
+    def __init__(self, home: str, base: str) -> None:
+        self._home = home
+        self.base = base
+
+    @classmethod
+    def detect(cls, state_dir: str) -> tuple[Cgroups | None, str]:
+        """What this machine lets us make, or None and why not; proved by trying, not by reading flags."""
+        home = _own_folder()
+        if home is None:
+            return None, "no cgroup v2 hierarchy is mounted"
+        base = os.path.join(home, "harness-" + hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12])
+        groups = cls(home, base)
+        try:
+            if not os.path.isdir(base):
+                os.mkdir(base)
+            groups.enter(base)
+            groups.leave()
+            os.stat(os.path.join(base, "cgroup.kill"))
+        except OSError as error:
+            return None, "no cgroup of its own can be made in %s (%s)" % (home, error.strerror)
+        return groups, ""
+
+    def make(self, name: str, parent: str | None = None) -> str:
+        """A new, empty cgroup."""
+        path = os.path.join(parent or self.base, name)
+        # One that exists is of a spawn that was cut off: empty, or its processes are killed with this run.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+        return path
+
+    def enter(self, path: str) -> None:
+        """Move the keeper itself there, so that what it spawns next is born there."""
+        _write(os.path.join(path, "cgroup.procs"), "0")
+
+    def leave(self) -> None:
+        """Move the keeper back home."""
+        _write(os.path.join(self._home, "cgroup.procs"), "0")
+
+    def limit(self, path: str, limits: dict[str, Any]) -> list[str]:
+        """Apply memory, cpu and pids to a cgroup; a note for each that could not be."""
+        notes = []
+        for controller in ("memory", "cpu", "pids"):
+            value = limits.get(controller)
+            if value is None:
+                continue
+            file = os.path.join(path, controller + ".max")
+            text = "%d %d" % (max(1000, int(value * CPU_PERIOD)), CPU_PERIOD) if controller == "cpu" else str(int(value))
+            try:
+                if not os.path.exists(file):
+                    self._enable(controller)
+                _write(file, text)
+            except OSError as error:
+                notes.append("limits.%s was not applied: no such cgroup v2 controller here (%s)" % (controller, error.strerror))
+        return notes
+
+    def _enable(self, controller: str) -> None:
+        control = os.path.join(self._home, "cgroup.subtree_control")
+        try:
+            _write(control, "+" + controller)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # A cgroup that hands controllers down may hold no process itself: move into a leaf first.
+            leaf = os.path.join(self._home, "keeper-" + os.path.basename(self.base))
+            if not os.path.isdir(leaf):
+                os.mkdir(leaf)
+            self.enter(leaf)
+            _write(control, "+" + controller)
+            self._home = leaf
+        _write(os.path.join(self.base, "cgroup.subtree_control"), "+" + controller)
+
+
+def kill(path: str) -> None:
+    """Kill everything in a cgroup and below at once."""
+    _write(os.path.join(path, "cgroup.kill"), "1")
+
+
+def open_events(path: str) -> int:
+    """A descriptor that becomes urgent when the cgroup gets empty or not empty."""
+    return os.open(os.path.join(path, "cgroup.events"), os.O_RDONLY | os.O_CLOEXEC)
+
+
+def populated(events: int) -> bool:
+    """Whether a live process is in the cgroup or below; zombies do not count."""
+    try:
+        return b"populated 1" in os.pread(events, 4096, 0)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return False  # removed
+        raise
+
+
+def pids(path: str) -> list[int]:
+    """The processes in a cgroup and below."""
+    found = []
+    for folder, _, _ in os.walk(path):
+        try:
+            with open(os.path.join(folder, "cgroup.procs")) as file:
+                found += [int(line) for line in file]
+        except OSError:
+            continue  # removed meanwhile
+    return found
+
+
+def remove(path: str) -> bool:
+    """Remove an empty cgroup and what is below; False while something lives in it."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        below = [entry.path for entry in os.scandir(path) if entry.is_dir()] if os.path.isdir(path) else []
+        if not below or [child for child in below if not remove(child)]:
+            return not os.path.isdir(path)
+        return remove(path)
+    return True
+
+
+def cpu_seconds(path: str) -> float | None:
+    """CPU time of all that ever ran in a cgroup."""
+    try:
+        with open(os.path.join(path, "cpu.stat")) as file:
+            fields = dict(line.split() for line in file)
+    except OSError:
+        return None
+    return int(fields["usage_usec"]) / 1e6 if "usage_usec" in fields else None
+
+
+def oom_kills(path: str) -> int:
+    """How many of its processes the kernel killed for want of memory."""
+    try:
+        with open(os.path.join(path, "memory.events")) as file:
+            return int(dict(line.split() for line in file).get("oom_kill", 0))
+    except OSError:
+        return 0
+
+
+def _own_folder() -> str | None:
+    mount = None
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            fields = line.split()
+            if fields[fields.index("-") + 1] == "cgroup2":
+                mount = fields[4]
+    if mount is None:
+        return None
+    with open("/proc/self/cgroup") as file:
+        for line in file:
+            if line.startswith("0::"):
+                return os.path.normpath(mount + line[3:].rstrip("\n"))
+    return None
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

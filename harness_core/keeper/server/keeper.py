@@ -1,0 +1,240 @@
+"""The keeper itself: its runs, its events, and what happens when a child ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Protocol
+
+from harness_core.keeper.server import cgroups, kernel
+from harness_core.keeper.server.capture import Capture
+from harness_core.keeper.server.cgroups import Cgroups
+from harness_core.keeper.server.journal import Journal
+from harness_core.keeper.server.killing import Killer
+from harness_core.keeper.server.refusal import Refusal
+from harness_core.keeper.server.run import Run, read_mark
+from harness_core.keeper.server.segments import Segments
+
+if TYPE_CHECKING:
+    from harness_core.keeper.server.loop import Loop
+    from harness_core.keeper.server.transient import Transient
+
+VERSION = "1.0"
+MOST_EVENTS = 20_000
+
+
+class Main(Protocol):
+    """Whoever owns a main process."""
+
+    def ended(self, status: int | None) -> None:
+        """Take note of its wait status; None where nobody can tell."""
+
+
+class Subscriber(Protocol):
+    """A client that hears events."""
+
+    name: str
+
+    def send(self, line: bytes) -> None:
+        """Queue one line."""
+
+
+class Keeper:
+    """Owns every run of one state folder."""
+
+    def __init__(self, loop: Loop, state_dir: str, *, file_limit: tuple[int, int], oom_score: str | None) -> None:
+        self.loop = loop
+        self.state_dir = state_dir
+        self.file_limit = file_limit
+        self.oom_score = oom_score
+        self.boot_id = kernel.boot_id()
+        self.epoch = os.urandom(8).hex()
+        self.seq = 0
+        self.notes: list[str] = []
+        self.runs: dict[str, Run] = {}
+        self.mains: dict[int, Main] = {}
+        self.transients: dict[str, Transient] = {}
+        self.subscribers: set[Subscriber] = set()
+        self.acknowledged: dict[str, int] = {}
+        self.events: deque[tuple[int, bytes]] = deque()
+        self.journal = Journal(os.path.join(state_dir, "journal"))
+        self.killer = Killer(loop, lambda: frozenset(self.mains))
+        self.cgroups, denied = Cgroups.detect(state_dir)
+        if denied:
+            self.notes.append("trees are killed by process groups: " + denied)
+        self._unwritten = False
+
+    @property
+    def containment(self) -> str:
+        """How new runs are held together."""
+        return "cgroup" if self.cgroups is not None else "process-groups"
+
+    @property
+    def runs_dir(self) -> str:
+        """Where each run has its folder."""
+        return os.path.join(self.state_dir, "runs")
+
+    def find(self, run: Any) -> Run:
+        """The run of that name; refuses an unknown one."""
+        found = self.runs.get(run) if isinstance(run, str) else None
+        if found is None:
+            raise Refusal("no-such-run", "the keeper knows no run %r" % (run,))
+        return found
+
+    def emit(self, event: str, /, **fields: Any) -> None:
+        """Write an event down, keep it until every named client acknowledged it, and tell who listens."""
+        self.seq += 1
+        line = json.dumps({"ev": event, "seq": self.seq, "at": time.time(), **fields}, separators=(",", ":")).encode() + b"\n"
+        try:
+            self.journal.append(line)
+        except OSError as error:
+            self._journal_failed(error)
+        else:
+            self._unwritten = False
+        self.events.append((self.seq, line))
+        if len(self.events) > MOST_EVENTS:
+            self.events.popleft()  # whoever still needs it gets the full list instead
+        for subscriber in list(self.subscribers):
+            subscriber.send(line)
+        if self.journal.wants_compaction:
+            self.compact()
+
+    def note(self, kind: str, text: str, run: str | None = None) -> None:
+        """Tell people something."""
+        self.emit("note", kind=kind, text=text, run=run)
+
+    def compact(self) -> None:
+        """Make the journal as short as what is true now."""
+        try:
+            self.journal.rewrite(_line({"ev": "run", **run.record()}) for run in self.runs.values())
+        except OSError:
+            self.journal.postpone()  # no room to write it anew; the old one is still good
+
+    def acknowledge(self, name: str, seq: int) -> None:
+        """Forget the events that every named client has seen."""
+        self.acknowledged[name] = max(seq, self.acknowledged.get(name, 0))
+        seen = min(self.acknowledged.values())
+        while self.events and self.events[0][0] <= seen:
+            self.events.popleft()
+
+    def replay(self, epoch: Any, cursor: int) -> list[bytes] | None:
+        """The events after a cursor; None when not all of them are known any more."""
+        first = self.events[0][0] if self.events else self.seq + 1
+        if epoch != self.epoch or not first - 1 <= cursor <= self.seq:
+            return None
+        return [line for seq, line in self.events if seq > cursor]
+
+    def reap(self) -> None:
+        """Collect every child that ended, our own and the orphans that became ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            main = self.mains.pop(pid, None)
+            if main is not None:
+                main.ended(status)
+
+    def capture(self, run: Run, fd: int, stream: int) -> None:
+        """Store what comes out of a descriptor as the run's output."""
+        run.captures.append(Capture(self.loop, fd, stream, run.store, run.output_ended))
+
+    def open_segments(self, run: Run) -> None:
+        """Prepare the place where a run's output is stored."""
+
+        def trouble(text: str) -> None:
+            self.note("output", text, run.run)
+
+        run.segments = Segments(run.folder, max_size=run.logs["max_size"], keep=run.logs["keep"], on_trouble=trouble)
+
+    def run_ended(self, run: Run, status: int | None, *, reason: str | None = None) -> None:
+        """Everything that was written before the exit is stored before anybody hears of the exit."""
+        code, signal_name = kernel.code_and_signal(status) if status is not None else (None, None)
+        if run.cgroup is not None and signal_name == "KILL" and cgroups.oom_kills(run.cgroup):
+            reason = "oom"
+        for capture in run.captures:
+            capture.drain()
+        if run.feed is not None:
+            run.feed.close()
+        run.exit = {"code": code, "signal": signal_name, "reason": reason, "at": time.time()}
+        run.output_ended()
+        if run.cgroup is not None:
+            cgroups.remove(run.cgroup)  # unless something of it lives on
+        self.emit("exited", run=run.run, code=code, signal=signal_name, reason=reason)
+        run.wake_readers()
+        self.killer.main_ended(run)
+
+    def kill(self, run: Run, within: float, done: Callable[[list[tuple[int, str]]], None]) -> None:
+        """Kill a run's tree, and the transient commands beside it."""
+        beside = [transient for transient in self.transients.values() if transient.run == run.run]
+        survivors: list[tuple[int, str]] = []
+        waiting = 1 + len(beside)
+
+        def one_done(left: list[tuple[int, str]]) -> None:
+            nonlocal waiting
+            survivors.extend(left)
+            waiting -= 1
+            if not waiting:
+                done(survivors)
+
+        for transient in beside:
+            transient.kill(within, one_done)
+        self.killer.kill(run, within, one_done)
+
+    def dispose(self, name: str) -> None:
+        """Free everything a finished run holds; refuses while anything of it lives."""
+        run = self.runs.get(name)
+        if run is None:
+            return
+        if run.live:
+            raise Refusal("run-lives", "run %r is still running (pid %d): kill it first" % (name, run.pid))
+        left = sorted(self.killer.members(run))
+        if left:
+            raise Refusal("run-lives", "run %r ended, but %d of its processes live on (pid %s): kill it first"
+                          % (name, len(left), ", ".join(map(str, left[:5]))))  # fmt: skip
+        run.release()
+        if run.cgroup is not None:
+            cgroups.remove(run.cgroup)
+        self.runs.pop(name)
+        shutil.rmtree(run.folder, ignore_errors=True)
+        self.emit("disposed", run=name)
+
+    def marks_on_disk(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        """The folders of runs and their marks; a folder that a crash left without a whole mark is removed."""
+        for name in sorted(os.listdir(self.runs_dir)):
+            folder = os.path.join(self.runs_dir, name)
+            try:
+                yield folder, read_mark(folder)
+            except (OSError, ValueError):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def make_killable(self, pid: int) -> None:
+        """Undo for a child what protects the keeper from the kernel's memory killer."""
+        if self.oom_score is not None:
+            with contextlib.suppress(OSError), open("/proc/%d/oom_score_adj" % pid, "w") as file:
+                file.write(self.oom_score)
+
+    def crashed(self, text: str) -> None:
+        """Write the traceback of a handler that failed to the keeper's own log, and say so."""
+        path = os.path.join(self.state_dir, "keeper.log")
+        with contextlib.suppress(OSError):
+            if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
+                os.replace(path, path + ".1")
+            with open(path, "a") as file:
+                file.write("%s\n%s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
+        self.note("internal", "a handler failed and was removed: %s" % text.strip().splitlines()[-1])
+
+    def _journal_failed(self, error: OSError) -> None:
+        if not self._unwritten:
+            self._unwritten = True
+            self.loop.soon(lambda: self.note("journal", "changes cannot be written down: %s" % error.strerror))
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,131 @@
+"""One run: what was asked for, the process that came of it, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Callable
+
+from harness_core.keeper.server.processes import Marks
+
+if TYPE_CHECKING:
+    from harness_core.keeper.server.capture import Capture
+    from harness_core.keeper.server.feed import Feed
+    from harness_core.keeper.server.segments import Segments
+
+MARK = "mark"
+RECORDED = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment", "cgroup", "notes", "adopted", "exit")
+
+
+class Run:
+    """A run's state; ``mark`` is what never changes and stands in its folder, ``record()`` what goes to the journal."""
+
+    __slots__ = (*RECORDED, "captures", "crash_safe", "feed", "folder", "labels", "logs", "lost_bytes", "pidfd", "project",
+                 "readers", "segments", "service")  # fmt: skip
+
+    def __init__(self, folder: str, mark: dict[str, Any]) -> None:
+        self.folder = folder
+        self.project: str = mark["project"]
+        self.service: str = mark["service"]
+        self.run: str = mark["run"]
+        self.labels: dict[str, str] = mark["labels"]
+        self.logs: dict[str, Any] = mark["logs"]
+        self.crash_safe: bool = not (mark["stdin"] or mark["tty"])
+        self.pid = self.start_ticks = 0
+        self.boot_id = ""
+        self.started_at = 0.0
+        self.containment = "process-groups"
+        self.cgroup: str | None = None
+        self.notes: list[str] = []
+        self.adopted = False
+        self.exit: dict[str, Any] | None = None
+        self.pidfd = -1
+        self.captures: list[Capture] = []
+        self.feed: Feed | None = None
+        self.segments: Segments
+        self.readers: list[Callable[[], None]] = []
+
+    @property
+    def live(self) -> bool:
+        """Whether the main process was not seen to end."""
+        return self.exit is None
+
+    @property
+    def fifos(self) -> list[tuple[str, int]]:
+        """The output FIFOs and the stream number of each."""
+        if self.logs["merge"]:
+            return [(os.path.join(self.folder, "mixed.fifo"), 3)]
+        return [(os.path.join(self.folder, name), number) for name, number in (("out.fifo", 1), ("err.fifo", 2))]
+
+    def marks(self) -> Marks:
+        """What its processes can be told by."""
+        tag = b"HARNESS_RUN=" + self.run.encode()
+        return Marks(self.pid, self.live, tag, tuple(path for path, _ in self.fifos))
+
+    def store(self, data: memoryview, stream: int) -> None:
+        """Keep a piece of output and wake who waits for it."""
+        self.segments.put(data, stream)
+        self.wake_readers()
+
+    def wake_readers(self) -> None:
+        """Let those look again who wait for output or for the end."""
+        readers, self.readers = self.readers, []
+        for look in readers:
+            look()
+
+    def output_ended(self) -> None:
+        """Close the files once nobody can write any more."""
+        if any(capture.open for capture in self.captures):
+            return
+        self.segments.finish()
+        if self.feed is not None and not self.feed.owned:
+            self.feed.close()  # of the same terminal
+
+    def release(self) -> None:
+        """Give back every descriptor."""
+        for capture in self.captures:
+            capture.close()
+        if self.feed is not None:
+            self.feed.close()
+        self.segments.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+    def record(self) -> dict[str, Any]:
+        """What a later keeper needs to know besides the mark."""
+        return {name: getattr(self, name) for name in RECORDED}
+
+    def restore(self, record: dict[str, Any]) -> None:
+        """Take over a record of an earlier keeper."""
+        for name in RECORDED:
+            if name in record:
+                setattr(self, name, record[name])
+
+    def started(self) -> dict[str, Any]:
+        """The answer to a spawn."""
+        names = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment", "notes", "crash_safe")
+        return {name: getattr(self, name) for name in names}
+
+    def describe(self, *, spec: bool) -> dict[str, Any]:
+        """Everything known, for ``list`` and ``info``."""
+        about = {name: getattr(self, name) for name in RECORDED if name != "cgroup"}
+        about.update({name: getattr(self, name) for name in ("project", "service", "labels", "crash_safe")})
+        about["lost_bytes"] = self.segments.lost
+        if spec:
+            about["spec"] = read_mark(self.folder)["spec"]
+        return about
+
+
+def write_mark(folder: str, mark: dict[str, Any]) -> None:
+    """Store what a run was asked to be, before it is started."""
+    fd = os.open(os.path.join(folder, MARK), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        json.dump(mark, file, separators=(",", ":"))
+
+
+def read_mark(folder: str) -> dict[str, Any]:
+    """The stored mark; ValueError or OSError where a crash left none or half of one."""
+    with open(os.path.join(folder, MARK)) as file:
+        mark: dict[str, Any] = json.load(file)
+    return mark

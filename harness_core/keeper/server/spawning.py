@@ -1,0 +1,195 @@
+"""From a request to a running process, or back to nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import resource
+import shutil
+import struct
+import termios
+import time
+from typing import TYPE_CHECKING, Any
+
+from harness_core.keeper.server import cgroups, kernel, launch
+from harness_core.keeper.server.feed import Feed
+from harness_core.keeper.server.refusal import Refusal
+from harness_core.keeper.server.run import Run, write_mark
+
+if TYPE_CHECKING:
+    from harness_core.keeper.server.keeper import Keeper
+
+RUN_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
+SHAPE = {
+    "project": str, "service": str, "run": str, "argv": list, "env": dict, "cwd": str, "stdin": bool, "tty": bool,
+    "limits": dict, "logs": dict, "labels": dict,
+}  # fmt: skip
+
+
+class _Owner:
+    """Ties a main process to its run."""
+
+    __slots__ = ("keeper", "run")
+
+    def __init__(self, keeper: Keeper, run: Run) -> None:
+        self.keeper, self.run = keeper, run
+
+    def ended(self, status: int | None) -> None:
+        self.keeper.run_ended(self.run, status)
+
+
+def own(keeper: Keeper, run: Run) -> None:
+    """Let the end of the run's main process, a child of ours, be noticed."""
+    keeper.mains[run.pid] = _Owner(keeper, run)
+
+
+def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
+    """Start a run, or give the one that exists under this name; a Refusal leaves nothing behind."""
+    for name, kind in SHAPE.items():
+        if not isinstance(request.get(name), kind):
+            raise Refusal("bad-request", "spawn needs %r as %s" % (name, kind.__name__))
+    if not RUN_NAME.match(request["run"]):
+        raise Refusal("bad-request", "a run is named by 1 to 32 of a-z 0-9 -, not %r" % request["run"])
+    existing = keeper.runs.get(request["run"])
+    if existing is not None:
+        return existing.started()
+    env = {
+        **request["env"],
+        "HARNESS_PROJECT": request["project"], "HARNESS_SERVICE": request["service"], "HARNESS_RUN": request["run"],
+    }  # fmt: skip
+    command = launch.look_up(request["argv"], env, request["cwd"], request.get("user"))
+    run = Run(os.path.join(keeper.runs_dir, request["run"]), _mark(request))
+    keeper.open_segments(run)
+    try:
+        os.mkdir(run.folder, 0o700)
+        write_mark(run.folder, _mark(request))
+        with contextlib.ExitStack() as borrowed:
+            files, tty = _open_files(keeper, run, request, command, borrowed)
+            _launch(keeper, run, request, command, files, tty)
+    except BaseException as error:
+        _undo(keeper, run)
+        if isinstance(error, OSError):
+            raise launch.explain(error) from None
+        raise
+    keeper.runs[run.run] = run
+    own(keeper, run)
+    keeper.emit("started", project=run.project, service=run.service, **run.record())
+    return run.started()
+
+
+def file_limit(keeper: Keeper, limits: dict[str, Any]) -> tuple[tuple[int, int], str | None]:
+    """The soft and hard limit of open files for a command, and a note if it is not the one asked for."""
+    soft, hard = keeper.file_limit
+    wanted = limits.get("nofile")
+    if wanted is None:
+        return (soft, hard), None
+    if wanted > hard:
+        return (hard, hard), "limits.nofile %d was not applied: this machine allows at most %d here" % (wanted, hard)
+    return (wanted, wanted), None
+
+
+def open_terminal(rows: int, columns: int) -> tuple[int, str, int]:
+    """A new terminal: its keeper's side, its path, and a handle that keeps the path valid."""
+    master, slave = os.openpty()
+    os.set_blocking(master, False)
+    resize(slave, rows, columns)
+    return master, os.ttyname(slave), slave
+
+
+def resize(terminal: int, rows: int, columns: int) -> None:
+    """Set a terminal's size."""
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def _mark(request: dict[str, Any]) -> dict[str, Any]:
+    logs = request["logs"]
+    settings = {name: int(logs.get(name, value)) for name, value in (("max_size", 16 << 20), ("keep", 4))}
+    settings["merge"] = bool(logs.get("merge"))
+    if not 1 <= settings["max_size"] < 1 << 31 or settings["keep"] < 1:
+        raise Refusal("bad-request", "logs need 1 <= max_size < 2 GiB and keep >= 1, not %r" % (logs,))
+    kept = {name: request[name] for name in ("project", "service", "run", "labels", "stdin", "tty")}
+    return {**kept, "logs": settings, "spec": request.get("spec")}
+
+
+def _open_files(
+    keeper: Keeper, run: Run, request: dict[str, Any], command: launch.Command, borrowed: contextlib.ExitStack
+) -> tuple[list[int], str | None]:
+    """What becomes 0, 1 and 2 of the command; ours until it has started."""
+
+    def lend(fd: int) -> int:
+        borrowed.callback(os.close, fd)
+        return fd
+
+    if request["tty"]:
+        master, path, slave = open_terminal(24, 80)
+        lend(slave)
+        if command.identity is not None:
+            os.fchown(slave, command.identity.uid, -1)
+        keeper.capture(run, master, 3)
+        run.feed = Feed(keeper.loop, master, owned=False)
+        return [], path
+    if request["stdin"]:
+        theirs, ours = os.pipe()
+        lend(theirs)
+        os.set_blocking(ours, False)
+        run.feed = Feed(keeper.loop, ours, owned=True)
+    else:
+        theirs = lend(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+    files = [theirs]
+    for path, stream in run.fifos:
+        os.mkfifo(path, 0o600)
+        if command.identity is not None:
+            os.chown(path, command.identity.uid, command.identity.gid)
+        keeper.capture(run, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), stream)
+        # Read and write: the command holds its FIFO open itself, so that our death is no SIGPIPE for it.
+        files.append(lend(os.open(path, os.O_RDWR | os.O_CLOEXEC)))
+    return [*files, files[-1]][:3], None
+
+
+def _launch(
+    keeper: Keeper, run: Run, request: dict[str, Any], command: launch.Command, files: list[int], tty: str | None
+) -> None:
+    limits = request["limits"]
+    nofile, note = file_limit(keeper, limits)
+    run.notes = [note] if note else []
+    groups = keeper.cgroups
+    if groups is not None:
+        run.cgroup, run.containment = groups.make("r-" + run.run), "cgroup"
+        run.notes += groups.limit(run.cgroup, limits)
+    else:
+        run.notes += [
+            "limits.%s was not applied: no cgroup can be made here" % name
+            for name in ("memory", "cpu", "pids") if limits.get(name) is not None
+        ]  # fmt: skip
+    run.pid = start_within(keeper, run.cgroup, command, files, tty=tty, nofile=nofile)
+    run.boot_id, run.started_at = keeper.boot_id, time.time()
+    run.start_ticks = kernel.start_ticks(run.pid)
+    if limits.get("nofile") is not None:
+        with contextlib.suppress(OSError, ValueError):  # gone already, or changed its user: the soft limit holds
+            resource.prlimit(run.pid, resource.RLIMIT_NOFILE, nofile)
+
+
+def start_within(
+    keeper: Keeper, cgroup: str | None, command: launch.Command, files: list[int], *, tty: str | None, nofile: tuple[int, int]
+) -> int:
+    """The pid of a command that was born inside the cgroup."""
+    groups = keeper.cgroups
+    if groups is None or cgroup is None:
+        pid = launch.start(command, files, tty=tty, nofile=nofile)
+    else:
+        groups.enter(cgroup)
+        try:
+            pid = launch.start(command, files, tty=tty, nofile=nofile)
+        finally:
+            groups.leave()
+    keeper.make_killable(pid)
+    return pid
+
+
+def _undo(keeper: Keeper, run: Run) -> None:
+    run.release()
+    shutil.rmtree(run.folder, ignore_errors=True)
+    if run.cgroup is not None:
+        cgroups.remove(run.cgroup)
