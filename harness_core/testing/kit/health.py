@@ -194,7 +194,8 @@ class HealthCheckContract(OfferContract):
 
     @case()
     async def test_many_probes_at_once_do_not_disturb_each_other(self, bench: HealthCheck) -> None:
-        targets = [self.healthy_target(), self.unhealthy_target()] * 5
+        # A target each: lines of output are handed out once.
+        targets = [target for _ in range(5) for target in (self.healthy_target(), self.unhealthy_target())]
 
         found = await asyncio.gather(*(verdict(bench, config, target) for config, target in targets))
 
