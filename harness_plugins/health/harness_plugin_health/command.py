@@ -22,9 +22,10 @@ class CommandCheck(HealthCheck):
         return Health(False, f"{how}: {said}" if said else how)
 
     def describe(self, config: Any) -> str:
-        """The command line, without its environment."""
+        """The command line on one line, without its environment."""
         argv = command_from(config).argv
-        return f"command {argv[2] if _is_shell(config) else shlex.join(argv)}"
+        line = argv[2] if _is_shell(config) else shlex.join(argv)
+        return "command " + " ".join(line.split())
 
 
 def command_from(config: Any) -> Command:
