@@ -1,0 +1,1 @@
+"""The daemon: one door (server), its protocol (session), one function a request (handlers), and the wiring (app)."""

@@ -1,0 +1,105 @@
+"""`python -m harness_core.daemon`: a daemon, in the background unless --foreground."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from harness_core import paths
+from harness_core.contracts.errors import HarnessError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 ended as told, 1 could not be the daemon, 2 usage, 3 configuration."""
+    options = _parser().parse_args(arguments)
+    if not options.foreground and os.fork():
+        os._exit(0)  # whoever started us need not wait for our end
+    tell = _Word(options.ready_fd)
+    try:
+        _serve(options, tell.ready)
+    except HarnessError as e:
+        tell.failed(e)
+        problems = getattr(e, "problems", ())
+        said = [str(problem) for problem in problems] or [e.message]
+        sys.stderr.write("".join(f"error[{e.kind}]: {line}\n" for line in said) + (f"  hint: {e.hint}\n" if e.hint else ""))
+        return 3 if e.kind.startswith("config.") else 1
+    return 0
+
+
+def _serve(options: argparse.Namespace, ready: Callable[[], None]) -> None:
+    # After the fork: a process with threads must not fork, and these imports are most of the start.
+    import asyncio
+
+    from harness_core.daemon import app, settings
+
+    directory = paths.state_dir()
+    chosen = settings.read(paths.daemon_config())
+    if options.listen:
+        chosen = replace(chosen, listen=options.listen)
+    idle = None
+    if options.on_demand:
+        idle = options.idle_seconds if options.idle_seconds is not None else chosen.idle_timeout
+    os.chdir("/")
+    wiring = app.Options(state_dir=directory, settings=chosen, idle_timeout=idle, terminal=options.foreground)
+    asyncio.run(app.serve(wiring, ready=ready))
+
+
+class _Word:
+    """What the one who started us is told on the pipe, once: ready, or why not."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)
+
+    def ready(self) -> None:
+        self._say({"ready": True})
+
+    def failed(self, error: HarnessError) -> None:
+        problems = [str(problem) for problem in getattr(error, "problems", ())]
+        message = "; ".join([error.message, *problems])
+        self._say({"error": {"kind": error.kind, "message": message, "hint": error.hint}})
+
+    def _say(self, word: dict[str, object]) -> None:
+        if self._descriptor is None:
+            return
+        with contextlib.suppress(BrokenPipeError):  # the starter did not wait; the log tells the same
+            os.write(self._descriptor, json.dumps(word).encode() + b"\n")
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harness_core.daemon", description="The harness daemon.")
+    parser.add_argument("--foreground", action="store_true", help="stay in the foreground and log to the terminal")
+    parser.add_argument("--listen", metavar="HOST:PORT", type=_listen, help="default: 127.0.0.1 and a free port")
+    parser.add_argument("--on-demand", action="store_true", help="end by itself when there is nothing to do")
+    parser.add_argument("--ready-fd", metavar="N", type=int, help="say on this descriptor that it is ready, or why not")
+    parser.set_defaults(idle_seconds=_idle_seconds(parser))
+    return parser
+
+
+def _listen(text: str) -> tuple[str, int]:
+    from harness_core.daemon.settings import parse_listen
+
+    try:
+        return parse_listen(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+
+
+def _idle_seconds(parser: argparse.ArgumentParser) -> float | None:
+    text = os.environ.get("HARNESS_IDLE_SECONDS")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        parser.error(f"HARNESS_IDLE_SECONDS is no number of seconds: {text!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

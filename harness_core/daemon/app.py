@@ -1,0 +1,215 @@
+"""App: a daemon from its lock to its end. The order matters: nothing is started before everything was adopted, and
+`daemon.json` is written last, so whoever finds a daemon finds one that answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness_core import __version__, paths, trust
+from harness_core.contracts.clock import SystemClock
+from harness_core.contracts.errors import Corrupt, HarnessError, NotSupported
+from harness_core.contracts.registry import RegistryBackend
+from harness_core.daemon.audit import Audit
+from harness_core.daemon.lock import only_daemon
+from harness_core.daemon.log import OwnLog
+from harness_core.daemon.model import Daemon
+from harness_core.daemon.server import Server
+from harness_core.daemon.settings import Settings
+from harness_core.engine.context import PluginContext
+from harness_core.engine.manager import ServiceManager
+from harness_core.plugins import Catalog, Kind, discover
+from harness_core.protocol import PROTOCOL_VERSION
+
+CLOSE_TIMEOUT = 1.2
+"""Seconds for the engine to let go; the services run on in any case, and the whole end takes less than two."""
+RENEWAL_CHECK = 6 * 3600.0
+
+
+class RegistryFailed(HarnessError):
+    """The registry backend broke; the message names it and the cause."""
+
+    kind = "registry.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this daemon was started. `idle_timeout` None: it stays until it is told to end."""
+
+    state_dir: Path
+    settings: Settings
+    idle_timeout: float | None = None
+    terminal: bool = False
+
+
+async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog | None = None) -> None:
+    """Be the daemon until told to end. `ready` is called once it answers. Raises HarnessError when it can't be."""
+    paths.ensure_state_dir(options.state_dir)
+    with only_daemon(options.state_dir), _logs(options) as (log, audit):
+        names = _names(options.settings.listen[0])
+        trust.ensure(options.state_dir, owner=_owner(), names=names)
+        catalog = discover(check_schemas=False) if catalog is None else catalog
+        async with _engine(options, catalog, log) as (manager, degraded), asyncio.TaskGroup() as tasks:
+            stop = asyncio.Event()
+            server = Server(lambda: daemon, tasks, trust.server_context(options.state_dir))
+            daemon = Daemon(
+                manager=manager, catalog=catalog, state_dir=options.state_dir, log=log, audit=audit,
+                started_at=datetime.now(UTC).isoformat(), degraded=degraded, address=lambda: server.address,
+                connections=lambda: len(server.connections), stop=stop,
+            )  # fmt: skip
+            _handle_signals(stop, log)
+            server.listen(*options.settings.listen, names=names)
+            server.accept()
+            companions = [tasks.create_task(_renew(daemon, server, names))]
+            if options.idle_timeout is not None:
+                companions.append(tasks.create_task(_end_when_idle(daemon, options.idle_timeout)))
+            _announce(daemon)
+            try:
+                log.logger.info("harness %s answers at %s (pid %d)", __version__, server.address, os.getpid())
+                ready()
+                await stop.wait()
+            finally:
+                paths.remove_daemon_file(options.state_dir, os.getpid())
+                for task in companions:
+                    task.cancel()
+                await server.aclose("the daemon ends")
+        log.logger.info("ended; services run on")
+
+
+@contextlib.contextmanager
+def _logs(options: Options) -> Any:
+    log, audit = OwnLog(options.state_dir, terminal=options.terminal), Audit(options.state_dir)
+    try:
+        yield log, audit
+    finally:
+        audit.close()
+        log.close()
+
+
+@contextlib.asynccontextmanager
+async def _engine(options: Options, catalog: Catalog, log: OwnLog) -> AsyncIterator[tuple[ServiceManager, str | None]]:
+    """The engine with everything adopted; let go of at the end, whatever hangs."""
+    registry, degraded = await open_registry(options, catalog, log)
+    manager = ServiceManager(catalog=catalog, registry=registry, state_dir=options.state_dir, clock=SystemClock(), log=log.logger)
+    try:
+        await manager.open()
+        yield manager, degraded
+    finally:
+        await _within(CLOSE_TIMEOUT, manager.aclose(), "the engine", log)
+        await _within(0.5, registry.aclose(), "the registry", log)
+
+
+async def open_registry(options: Options, catalog: Catalog, log: OwnLog) -> tuple[RegistryBackend, str | None]:
+    """The registry backend that the settings name, open; and why it starts empty, if it does.
+
+    A store that can't be read is moved aside: what runs is adopted, and nothing is stopped because state is bad.
+    """
+    kind = options.settings.registry_type
+    offer = catalog.require(Kind.REGISTRY_BACKEND, kind)
+    context = PluginContext(
+        catalog.distribution_of(offer) or kind, log=log.logger, clock=SystemClock(), state_dir=options.state_dir,
+        report=lambda run, change: None, keeper=_no_keeper, broken=lambda name, cause: log.logger.error("%s: %s", name, cause),
+    )  # fmt: skip
+    try:
+        backend: RegistryBackend = offer.create(context)
+        try:
+            await backend.open(options.settings.registry)
+        except Corrupt as e:
+            moved = await backend.quarantine()
+            degraded = f"{e.message}; it was moved to {moved}, and what runs was adopted" if moved else e.message
+            log.logger.error("%s", degraded)
+            await backend.open(options.settings.registry)
+            return backend, degraded
+    except HarnessError:
+        raise
+    except Exception as e:
+        log.logger.exception("registry backend %s failed", kind)
+        raise RegistryFailed(
+            f"registry backend '{kind}' failed: {e!r}", hint="`harness plugins check` examines it; daemon.yaml names another"
+        ) from e
+    return backend, None
+
+
+async def _no_keeper() -> Any:
+    raise NotSupported("a registry backend has no use for the keeper")
+
+
+async def _within(seconds: float, closing: Awaitable[None], what: str, log: OwnLog) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await closing
+    except TimeoutError:
+        log.logger.warning("%s did not let go within %g s; it is left behind", what, seconds)
+    except Exception:
+        log.logger.exception("%s failed while letting go", what)
+
+
+def _announce(daemon: Daemon) -> None:
+    """Write `daemon.json`."""
+    pid = os.getpid()
+    info = paths.DaemonInfo(
+        address=daemon.address(), fingerprint=trust.fingerprint_of(trust.server_file(daemon.state_dir)), pid=pid,
+        start_time=paths.start_time(pid) or 0, boot_id=paths.boot_id(), version=__version__, protocol=PROTOCOL_VERSION,
+        prefix=sys.prefix, started_at=daemon.started_at,
+    )  # fmt: skip
+    paths.write_daemon_file(daemon.state_dir, info)
+
+
+def _handle_signals(stop: asyncio.Event, log: OwnLog) -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    # Not ignored: that would be inherited by everything the daemon starts.
+    loop.add_signal_handler(signal.SIGHUP, log.reopen)
+
+
+async def _renew(daemon: Daemon, server: Server, names: frozenset[str]) -> None:
+    """Renew certificates that come to their end while the daemon runs."""
+    while True:
+        await asyncio.sleep(RENEWAL_CHECK)
+        try:
+            if await asyncio.to_thread(trust.ensure, daemon.state_dir, owner=_owner(), names=names):
+                trust.reload_server(server.context, daemon.state_dir)
+                _announce(daemon)
+                daemon.log.logger.info("renewed the server certificate")
+        except HarnessError as e:
+            daemon.log.logger.error("cannot renew certificates: %s", e.message)
+
+
+async def _end_when_idle(daemon: Daemon, timeout: float) -> None:
+    """End a daemon that was started on demand, and its keeper, when nobody has needed it for a while."""
+    last_used = time.monotonic()
+    while True:
+        await asyncio.sleep(timeout / 4)
+        if daemon.connections() or not daemon.manager.idle:
+            last_used = time.monotonic()
+        elif time.monotonic() - last_used >= timeout:
+            daemon.log.logger.info("nothing to do for %g s", timeout)
+            await daemon.manager.end_keeper()
+            daemon.stop.set()
+            return
+
+
+def _names(host: str) -> frozenset[str]:
+    """The host names that clients may use."""
+    wildcard = host in ("0.0.0.0", "::")
+    return frozenset({*trust.LOCAL_NAMES, socket.gethostname().lower() if wildcard else host.lower()})
+
+
+def _owner() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"

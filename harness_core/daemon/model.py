@@ -1,0 +1,57 @@
+"""What requests are answered with and for whom: the daemon as its handlers see it, the caller, the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness_core.daemon.audit import Audit
+from harness_core.daemon.log import OwnLog
+from harness_core.daemon.stream import Stream
+from harness_core.plugins import Catalog
+from harness_core.protocol import Role
+
+if TYPE_CHECKING:
+    from harness_core.engine.manager import ServiceManager
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a connection belongs to."""
+
+    name: str
+    role: Role
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint[:16]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request under way: who asked, its id in the log, and where its items go."""
+
+    caller: Caller
+    id: str
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What handlers may touch."""
+
+    manager: ServiceManager
+    catalog: Catalog
+    state_dir: Path
+    log: OwnLog
+    audit: Audit
+    started_at: str
+    degraded: str | None
+    """why the registry started empty, if it did"""
+    address: Callable[[], str]
+    connections: Callable[[], int]
+    stop: asyncio.Event
+    """set: the daemon ends"""
