@@ -83,7 +83,9 @@ class _Source:
         except _ANY_FAULT as error:
             if manager.get_plugin(name) is not None:  # pluggy 1.6 leaves it half registered
                 manager.unregister(name=name)
-            self.note_broken(_sentence(error), (entry_point.name,))
+            # pluggy says what is wrong on the last of several lines.
+            invalid = isinstance(error, pluggy.PluginValidationError)
+            self.note_broken(" ".join(str(error).split()) if invalid else _sentence(error), (entry_point.name,))
             return
         for caller in manager.get_hookcallers(plugin) or ():
             for implementation in caller.get_hookimpls():
