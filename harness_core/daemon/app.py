@@ -9,8 +9,6 @@ import contextlib
 import os
 import pwd
 import signal
-import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from harness_core import __version__, paths, trust
 from harness_core.contracts.clock import SystemClock
 from harness_core.contracts.errors import Corrupt, HarnessError, NotSupported
 from harness_core.contracts.registry import RegistryBackend
+from harness_core.daemon.address import announce, names_for
 from harness_core.daemon.audit import Audit
 from harness_core.daemon.lock import only_daemon
 from harness_core.daemon.log import OwnLog
@@ -31,7 +30,6 @@ from harness_core.daemon.settings import Settings
 from harness_core.engine.context import PluginContext
 from harness_core.engine.manager import ServiceManager
 from harness_core.plugins import Catalog, Kind, discover
-from harness_core.protocol import PROTOCOL_VERSION
 
 CLOSE_TIMEOUT = 1.2
 """Seconds for the engine to let go; the services run on in any case, and the whole end takes less than two."""
@@ -58,7 +56,7 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
     """Be the daemon until told to end. `ready` is called once it answers. Raises HarnessError when it can't be."""
     paths.ensure_state_dir(options.state_dir)
     with only_daemon(options.state_dir), _logs(options) as (log, audit):
-        names = _names(options.settings.listen[0])
+        names = names_for(options.settings.listen[0])
         trust.ensure(options.state_dir, owner=_owner(), names=names)
         catalog = discover(check_schemas=False) if catalog is None else catalog
         async with _engine(options, catalog, log) as (manager, degraded), asyncio.TaskGroup() as tasks:
@@ -75,7 +73,7 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
             companions = [tasks.create_task(_renew(daemon, server, names))]
             if options.idle_timeout is not None:
                 companions.append(tasks.create_task(_end_when_idle(daemon, options.idle_timeout)))
-            _announce(daemon)
+            announce(options.state_dir, address=server.address, started_at=daemon.started_at)
             try:
                 log.logger.info("harness %s answers at %s (pid %d)", __version__, server.address, os.getpid())
                 ready()
@@ -156,17 +154,6 @@ async def _within(seconds: float, closing: Awaitable[None], what: str, log: OwnL
         log.logger.exception("%s failed while letting go", what)
 
 
-def _announce(daemon: Daemon) -> None:
-    """Write `daemon.json`."""
-    pid = os.getpid()
-    info = paths.DaemonInfo(
-        address=daemon.address(), fingerprint=trust.fingerprint_of(trust.server_file(daemon.state_dir)), pid=pid,
-        start_time=paths.start_time(pid) or 0, boot_id=paths.boot_id(), version=__version__, protocol=PROTOCOL_VERSION,
-        prefix=sys.prefix, started_at=daemon.started_at,
-    )  # fmt: skip
-    paths.write_daemon_file(daemon.state_dir, info)
-
-
 def _handle_signals(stop: asyncio.Event, log: OwnLog) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -182,7 +169,7 @@ async def _renew(daemon: Daemon, server: Server, names: frozenset[str]) -> None:
         try:
             if await asyncio.to_thread(trust.ensure, daemon.state_dir, owner=_owner(), names=names):
                 trust.reload_server(server.context, daemon.state_dir)
-                _announce(daemon)
+                announce(options.state_dir, address=server.address, started_at=daemon.started_at)
                 daemon.log.logger.info("renewed the server certificate")
         except HarnessError as e:
             daemon.log.logger.error("cannot renew certificates: %s", e.message)
@@ -200,12 +187,6 @@ async def _end_when_idle(daemon: Daemon, timeout: float) -> None:
             await daemon.manager.end_keeper()
             daemon.stop.set()
             return
-
-
-def _names(host: str) -> frozenset[str]:
-    """The host names that clients may use."""
-    wildcard = host in ("0.0.0.0", "::")
-    return frozenset({*trust.LOCAL_NAMES, socket.gethostname().lower() if wildcard else host.lower()})
 
 
 def _owner() -> str:

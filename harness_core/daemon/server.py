@@ -213,9 +213,10 @@ class Connection(asyncio.Protocol):
 
     def session_ends(self, reason: str) -> None:
         """The daemon ends."""
-        self.close(reason)
         if self._session is not None:
-            self._session.close()
+            self._session.end(reason)
+        else:
+            self.close(reason)
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -81,6 +81,7 @@ class Session:
 
     def end(self, reason: str) -> None:
         """The daemon ends: tell the client, and close the connection."""
+        self.close()
         self._channel.close(reason)
 
     def _check_room(self, id: int, request: Request) -> None:
