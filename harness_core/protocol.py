@@ -17,6 +17,7 @@ A request is a dataclass below; its fields are the params. Some requests *stream
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -352,9 +353,14 @@ def schema_of(request: type[Request]) -> dict[str, Any]:
 
 def request_of(method: str, params: Mapping[str, Any]) -> Request:
     """The request value; `params` have passed `schema_of` before."""
-    hints = typing.get_type_hints(METHODS[method])
-    values = {k: tuple(v) if isinstance(v, list) and "tuple" in str(hints[k]) else v for k, v in params.items()}
-    return METHODS[method](**values)
+    tuples = _tuple_fields(method)
+    return METHODS[method](**{k: tuple(v) if k in tuples and v is not None else v for k, v in params.items()})
+
+
+@functools.cache
+def _tuple_fields(method: str) -> frozenset[str]:
+    # Looked up once: reading type hints takes longer than answering.
+    return frozenset(name for name, hint in typing.get_type_hints(METHODS[method]).items() if "tuple" in str(hint))
 
 
 _JSON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null"}

@@ -69,7 +69,7 @@ def read(text: str, role: Role) -> Numbered:
 
 def _parse(text: str) -> Any:
     try:
-        message = json.loads(text, parse_constant=_no_constant)
+        message = _DECODER.decode(text)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as e:
@@ -82,6 +82,9 @@ def _parse(text: str) -> Any:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _check_depth(message: Any) -> None:
