@@ -23,7 +23,6 @@ import pytest
 
 T = TypeVar("T")
 BIN = Path(sys.executable).parent
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def eventually(condition: Callable[[], T], *, within: float = 15.0, what: str = "") -> T:
@@ -283,6 +282,12 @@ class Harness:
         while (found := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.03)
         return found
+
+
+@pytest.fixture(name="eventually")
+def _eventually() -> Callable[..., Any]:
+    """Wait for a condition, bounded: `eventually(condition, within=15.0, what="")`."""
+    return eventually
 
 
 @pytest.fixture
