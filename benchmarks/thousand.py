@@ -68,9 +68,8 @@ class Bench:
     def measure(self) -> dict[str, Any]:
         """Every figure by name."""
         figures: dict[str, Any] = {"services": self.count}
-        empty = self.timed("daemon", "start")[0]
+        figures["daemon start, s"] = self.timed("daemon", "start")[0]
         daemon, keeper = self.pids()
-        figures["daemon start, s"] = empty
         figures["daemon before, MiB"] = memory(daemon)
         figures["keeper before, MiB"] = memory(keeper)
         figures["up -d, s"] = self.timed("up", "-d")[0]
@@ -104,7 +103,8 @@ class Bench:
 
     def run(self, *arguments: str, check: bool = True) -> str:
         """What a command says on stdout."""
-        done = subprocess.run([self.harness, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+        argv = [self.harness, *arguments]
+        done = subprocess.run(argv, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
             raise Missed(f"harness {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
