@@ -138,7 +138,8 @@ class ServiceConfig:
     @property
     def digest(self) -> str:
         """Changes exactly when the definition does: not with key order, nor with the inherited environment."""
-        relevant = {k: v for k, v in self.block.items() if k not in ("inherited_env", "description")}
+        # Secrets stand in `env` and `config` already; those of the inherited environment must not count.
+        relevant = {k: v for k, v in self.block.items() if k not in ("inherited_env", "description", "secrets")}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 

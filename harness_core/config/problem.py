@@ -49,3 +49,9 @@ class InvalidConfig(ConfigError):
         errors = [p for p in problems if p.severity == "error"]
         super().__init__(f"{len(errors)} problem{'s' if len(errors) != 1 else ''} in the configuration")
         self.problems = tuple(problems)
+
+
+class ConfigNotFound(ConfigError):
+    """There is no configuration here; the message says what was looked for and where."""
+
+    kind = "config.not-found"

@@ -1,0 +1,101 @@
+"""Draft: a service as far as it could be read; what later checks between services need, even when parts of it are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness_core.config.nodes import Items, Node, Pairs, Scalar
+from harness_core.config.schema import Offers
+from harness_core.config.shape import Reader
+from harness_core.contracts.offer import Capability, Offer
+from harness_core.template import Reference, references
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A reference where it was written."""
+
+    reference: Reference
+    node: Scalar
+    path: str
+
+    @property
+    def in_health_check(self) -> bool:
+        """Whether it is asked for by the service's own check, which looks from outside."""
+        return ".health_check" in self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all services of a file share."""
+
+    offers: Offers
+    settings: Mapping[str, Any]
+    networks: Mapping[str, Any]
+    base: str
+    """the config file's folder"""
+    home: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """One service while it is read."""
+
+    name: str
+    node: Pairs
+    reader: Reader
+    around: Surroundings
+    type: Scalar | None = None
+    offer: Offer | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    """core keys as read; wrong ones are missing"""
+    block: dict[str, Any] = field(default_factory=dict)
+    """canonical JSON; whole only when nothing is wrong"""
+
+    @property
+    def path(self) -> str:
+        """The path of the service's keys."""
+        return f"services.{self.name}"
+
+    @property
+    def oneshot(self) -> bool:
+        """Whether it should finish."""
+        return self.values.get("oneshot") is True
+
+    @property
+    def has_check(self) -> bool:
+        """Whether a check is written, right or wrong."""
+        return "health_check" in self.node.pairs
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the executor has a capability; also when nobody knows the executor."""
+        return self.offer is None or capability in self.offer.capabilities
+
+    def require(self, capability: Capability, key: str, verb: str) -> bool:
+        """Whether a key may be used; notes that the executor can't do what it takes."""
+        if self.can(capability):
+            return True
+        assert self.offer is not None
+        message = f"service '{self.name}' has '{key}', but executor '{self.offer.name}' cannot {verb} (no {capability.name})"
+        self.reader.note("config.capability", message, self.node.key(key.partition(".")[0]), f"{self.path}.{key}")
+        return False
+
+    def mentions(self) -> Iterator[Mention]:
+        """Every reference in the service's values, in the order of the file."""
+        for name, (_, node) in self.node.pairs.items():
+            if not name.startswith("x-"):
+                yield from _mentions(node, f"{self.path}.{name}")
+
+
+def _mentions(node: Node, path: str) -> Iterator[Mention]:
+    if isinstance(node, Scalar):
+        if "${" in node.text:
+            yield from (Mention(reference, node, path) for reference in references(node.text))
+    elif isinstance(node, Items):
+        for index, item in enumerate(node.items):
+            yield from _mentions(item, f"{path}[{index}]")
+    else:
+        for name, (_, item) in node.pairs.items():
+            yield from _mentions(item, f"{path}.{name}")

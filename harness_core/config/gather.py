@@ -1,0 +1,139 @@
+"""gather: find the configuration and read all that it is made from, where the person is.
+
+Runs in the command line before anything else: it parses YAML only when env files have to be found, and never checks.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness_core.config.bundle import Bundle, SourceFile
+from harness_core.config.dotenv import parse_dotenv
+from harness_core.config.environment import absolute, env_files, inherit_names, inherited
+from harness_core.config.interpolate import MENTION, interpolate
+from harness_core.config.load import MAX_BYTES, load
+from harness_core.config.nodes import Pairs
+from harness_core.config.problem import ConfigNotFound, InvalidConfig, Position, Problem
+from harness_core.template import render
+
+FILE_NAMES = ("services.yaml", "services.yml", "harness.yaml", "harness.yml")
+
+
+def gather(
+    path: Path | None, *, cwd: Path, environ: Mapping[str, str], project: str | None = None, strict: bool = False
+) -> Bundle:
+    """The bundle of a config file: the one named, else the nearest `services.yaml` here or above.
+
+    Raises ConfigNotFound, or InvalidConfig when `.env` can't be read. Files that can't be read otherwise are recorded in
+    the bundle, so that parsing reports them together with everything else.
+    """
+    # The real path: it is the project's identity, and relative paths mean the same from everywhere.
+    file = Path(os.path.realpath(_locate(path, cwd)))
+    home = environ.get("HOME") or str(Path.home())
+    main = read(str(file))
+    dotenv = _dotenv(file.parent / ".env", environ)
+    known = {**dotenv, **environ}
+    services = _services(main, known) if "env_file" in main.text or "inherit_env" in main.text else []
+    named = {
+        absolute(_literal(node.text), base=str(file.parent), home=home) for service in services for node in env_files(service)
+    }
+    sources = {name: read(name) for name in sorted(named)}
+    mentioned = {name for source in (main, *sources.values()) for name in MENTION.findall(source.text)}
+    return Bundle(
+        files=(main,),
+        env_files=sources,
+        variables={name: known[name] for name in sorted(mentioned) if name in known},
+        environment=_environment(environ, services),
+        project=project,
+        strict=strict,
+        home=home,
+    )
+
+
+def _locate(path: Path | None, cwd: Path) -> Path:
+    if path is not None:
+        named = cwd / path.expanduser()
+        if named.is_dir():
+            return _first_in(named) or _missing(f"no configuration in {named}: looked for {', '.join(FILE_NAMES)}")
+        return named if named.exists() else _missing(f"no such file: {named}")
+    for folder in (cwd, *cwd.parents):
+        if found := _first_in(folder):
+            return found
+    where = f"{cwd} and its parent folders" if cwd.parent != cwd else str(cwd)
+    return _missing(f"no configuration found: looked for {', '.join(FILE_NAMES)} in {where}")
+
+
+def _missing(message: str) -> Path:
+    raise ConfigNotFound(message, hint="write a services.yaml, or name a file with --file")
+
+
+def _first_in(folder: Path) -> Path | None:
+    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
+
+
+def read(path: str) -> SourceFile:
+    """The file's text, or why there is none."""
+    try:
+        # Not blocking, and only what is a file: opening a FIFO would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return SourceFile(path, error="not a regular file")
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        return SourceFile(path, error=error.strerror or str(error))
+    except ValueError as error:
+        return SourceFile(path, error=str(error))
+    if len(data) > MAX_BYTES:
+        return SourceFile(path, error=f"larger than {MAX_BYTES // 1024} KiB")
+    return _decode(path, data)
+
+
+def _decode(path: str, data: bytes) -> SourceFile:
+    try:
+        return SourceFile(path, data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        other = " (it looks like UTF-16: save it as UTF-8)" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        return SourceFile(path, error=f"not UTF-8 in line {line}{other}")
+
+
+def _dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    source = read(str(path))
+    if source.error:
+        raise InvalidConfig([Problem("config.env-file", f"can't read .env: {source.error}", Position(source.path, 1, 1))])
+    parsed = parse_dotenv(source.text, file=source.path, lookup=environ.get)
+    if parsed.problems:
+        raise InvalidConfig(parsed.problems)
+    return parsed.values
+
+
+def _services(main: SourceFile, known: Mapping[str, str]) -> list[Pairs]:
+    """The services, as far as the file can be read; what is wrong in it is for the parser to say."""
+    root, _ = load(main.text, file=main.path)
+    if root is None:
+        return []
+    services = interpolate(root, values=known, strict=False).root.get("services")
+    return [s for _, s in services.pairs.values() if isinstance(s, Pairs)] if isinstance(services, Pairs) else []
+
+
+def _literal(template: str) -> str:
+    return str(render(template, str))
+
+
+def _environment(environ: Mapping[str, str], services: list[Pairs]) -> dict[str, str]:
+    wanted: set[str] = set()
+    for names in _wishes(services):
+        if names is True:
+            return dict(environ)
+        wanted.update(names or ())
+    return inherited(environ, tuple(wanted))
+
+
+def _wishes(services: list[Pairs]) -> Iterator[bool | tuple[str, ...]]:
+    return (inherit_names(service) for service in services)
