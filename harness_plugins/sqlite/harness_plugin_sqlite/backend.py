@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 
 from harness_core.contracts import Context, Record, RegistryBackend, RegistryChange, StoredEvent, Unavailable
 from harness_core.contracts.registry import MAX_CHANGES, MAX_COMMIT_BYTES
-from harness_plugin_sqlite.files import move_aside
+from harness_plugin_sqlite.files import fingerprint, move_aside
 from harness_plugin_sqlite.schema import MIGRATIONS, Migration
 from harness_plugin_sqlite.store import PAGE, EncodedChange, Store
 
 FILE_NAME = "registry.db"
 KEEP_CHANGES = 1000
 """Revisions whose changes a watcher can still ask for."""
-POLL = 0.5
-"""Seconds after which a waiting watcher looks for what another process committed; our own commits wake it at once."""
+POLL = 1.0
+"""Seconds after which a waiting watcher sees that another process committed; our own commits wake it at once."""
+POLLS = 10
+"""Polls after which it looks into the store in any case: files tell their changes only as finely as their clock ticks."""
 
 T = TypeVar("T")
 
@@ -72,16 +74,14 @@ class SqliteRegistry(RegistryBackend):
         # After every position within that revision.
         at = (after, MAX_CHANGES)
         while self._store is store:
-            changed = self._changed
+            changed, before = self._changed, fingerprint(store.path)
             page = await self._work(store.changes, at)
             for _, record in page:
                 yield record
             if page:
                 at = page[-1][0]
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL):
-                    await changed.wait()
+            else:
+                await _news(changed, store.path, before)
 
     async def append(self, events: Sequence[StoredEvent]) -> None:
         """Store a batch; whatever is appended while the thread is busy goes into one transaction."""
@@ -158,6 +158,16 @@ class SqliteRegistry(RegistryBackend):
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def _news(changed: asyncio.Event, path: Path, before: object) -> None:
+    # A look at the files' times costs a hundredth of a question to the store, and nothing is to be had most of the time.
+    for _ in range(POLLS):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await changed.wait()
+        if changed.is_set() or fingerprint(path) != before:
+            return
 
 
 class _Batch:

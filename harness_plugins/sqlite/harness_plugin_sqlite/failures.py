@@ -32,8 +32,6 @@ def explain(error: sqlite3.Error, path: Path) -> RegistryError:
         return Corrupt(f"{path} is damaged: {error}")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Unavailable(f"{path} is locked by another process", hint="is a second daemon or a backup at work on it?")
-    if name == "SQLITE_READONLY_DBMOVED":
-        return Unavailable(f"{path} was moved or deleted while in use", hint="restart the daemon")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_IOERR")):
         return Unavailable(f"cannot use {path}: {error}", hint=_permission_hint(path))
     return RegistryError(f"{path}: {error}")

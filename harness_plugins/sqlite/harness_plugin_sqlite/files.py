@@ -43,6 +43,19 @@ def move_aside(path: Path) -> Path | None:
     return aside if moved else None
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; None when there is none."""
+    found = _stat(f"{path}")
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def fingerprint(path: Path) -> object:
+    """Another value whenever somebody has written to the file or to its log, as far as the file system tells."""
+    return [
+        (found.st_ino, found.st_size, found.st_mtime_ns) if found else None for found in (_stat(f"{path}"), _stat(f"{path}-wal"))
+    ]
+
+
 def make_private(path: Path) -> None:
     """A new empty file that only we may read, before anything is in it."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -51,6 +64,13 @@ def make_private(path: Path) -> None:
 def timestamp() -> str:
     """The time as a part of a file's name."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
 
 
 def _make(path: Path, fill: Callable[[Path], None]) -> None:

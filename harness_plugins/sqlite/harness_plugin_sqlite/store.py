@@ -9,9 +9,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from harness_core.contracts import Compacted, Conflict, Corrupt, Record, RegistryChange, StoredEvent
+from harness_core.contracts import Compacted, Conflict, Corrupt, Record, RegistryChange, StoredEvent, Unavailable
 from harness_plugin_sqlite.failures import explained
-from harness_plugin_sqlite.files import make_if_missing
+from harness_plugin_sqlite.files import identity, make_if_missing
 from harness_plugin_sqlite.schema import MIGRATIONS, Migration, Transaction, check_version, migrate
 
 BUSY_TIMEOUT = 5.0
@@ -35,6 +35,7 @@ class Store:
         self.connection = connection
         self._keep_changes = keep_changes
         self._synchronous = ""
+        self._identity = identity(path)
 
     @classmethod
     def open(cls, path: Path, *, keep_changes: int, migrations: Sequence[Migration] = MIGRATIONS) -> Store:
@@ -58,6 +59,7 @@ class Store:
     def commit(self, changes: Sequence[EncodedChange]) -> int:
         """Write all changes as one revision, durable on return; or none of them."""
         with explained(self.path):
+            self._check_in_place()
             self._sync("FULL")
             with Transaction(self.connection):
                 return self._write(changes)
@@ -96,9 +98,10 @@ class Store:
     def append(self, events: Iterable[tuple[int, str]]) -> None:
         """Write a batch of events; one that is stored already stays as it is."""
         with explained(self.path):
+            self._check_in_place()
             self._sync("NORMAL")
             with Transaction(self.connection):
-                self.connection.executemany("INSERT INTO events VALUES (?, ?) ON CONFLICT DO NOTHING", events)
+                self.connection.executemany("INSERT INTO events (seq, body) VALUES (?, ?) ON CONFLICT DO NOTHING", events)
 
     def events(self, after: int) -> Sequence[StoredEvent]:
         """Up to a page of events with a greater seq."""
@@ -136,9 +139,10 @@ class Store:
                 self.connection.execute("DELETE FROM records WHERE kind = ? AND key = ?", (change.kind, change.key))
             else:
                 row = (change.kind, change.key, revision, value)
-                self.connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", row)
+                self.connection.execute("INSERT OR REPLACE INTO records (kind, key, revision, value) VALUES (?, ?, ?, ?)", row)
             self.connection.execute(
-                "INSERT INTO changes VALUES (?, ?, ?, ?, ?)", (revision, position, change.kind, change.key, value)
+                "INSERT INTO changes (revision, position, kind, key, value) VALUES (?, ?, ?, ?, ?)",
+                (revision, position, change.kind, change.key, value),
             )
         self.connection.execute("UPDATE store SET revision = ?", (revision,))
         if revision % COMPACT_EVERY == 0 and revision > self._keep_changes:
@@ -164,6 +168,11 @@ class Store:
         if row is None:
             raise Corrupt(f"{self.path} is damaged: it has lost its revision")
         return row[0], row[1]
+
+    def _check_in_place(self) -> None:
+        # In its log mode sqlite goes on for ever with a file that somebody deleted, and nothing of it would last.
+        if identity(self.path) != self._identity:
+            raise Unavailable(f"{self.path} was moved or deleted while in use", hint="restart the daemon; services run on")
 
     def _sync(self, level: str) -> None:
         # One connection that switches, instead of two: what the log holds of earlier events is synced by the next commit.
