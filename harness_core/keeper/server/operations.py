@@ -45,6 +45,7 @@ class Operations:
             operation = self._TABLE.get(str(request.get("op")))
             if operation is None:
                 raise Refusal("unknown-op", "this keeper (%s) knows no %r" % (VERSION, request.get("op")))
+            self._carry_out_spawns_before(request)
             reply = operation(self, client, request)
         except Refusal as refusal:
             client.fail(number, refusal)
@@ -95,15 +96,26 @@ class Operations:
         # A slice of a large batch per turn: exits and output of others are not kept waiting.
         until = time.monotonic() + SPAWN_SLICE
         while self._spawns and time.monotonic() < until:
-            client, one = self._spawns.popleft()
-            try:
-                client.tell({"re": one.get("id"), "started": spawning.spawn(self._keeper, one)})
-            except Refusal as refusal:
-                client.fail(one.get("id"), refusal)
-            except (ValueError, KeyError, TypeError) as error:
-                client.fail(one.get("id"), Refusal("bad-request", "%s: %s" % (type(error).__name__, error)))
+            self._spawn_one(*self._spawns.popleft())
         if self._spawns:
             self._keeper.loop.soon(self._spawn_some)
+
+    def _spawn_one(self, client: Connection, one: dict[str, Any]) -> None:
+        try:
+            client.tell({"re": one.get("id"), "started": spawning.spawn(self._keeper, one)})
+        except Refusal as refusal:
+            client.fail(one.get("id"), refusal)
+        except (ValueError, KeyError, TypeError) as error:
+            client.fail(one.get("id"), Refusal("bad-request", "%s: %s" % (type(error).__name__, error)))
+
+    def _carry_out_spawns_before(self, request: dict[str, Any]) -> None:
+        # A request sees every spawn that was asked for before it: whoever cancelled a launch and asks what came of it
+        # must not hear "no such run" of one that is about to start.
+        run, everything = request.get("run"), request["op"] == "list"
+        due = [spawn for spawn in self._spawns if everything or (run is not None and spawn[1].get("run") == run)]
+        for spawn in due:
+            self._spawns.remove(spawn)
+            self._spawn_one(*spawn)
 
     def _signal(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
         run, number = self._keeper.find(request["run"]), _signal_number(request["signal"])
