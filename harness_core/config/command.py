@@ -51,6 +51,8 @@ def _argv(draft: Draft) -> list[str] | None:
     if "binary" in written:
         return _from_binary(draft)
     if "command" not in written:
+        if draft.meant & {"command", "binary"}:
+            return None
         assert draft.offer is not None
         message = f"service '{draft.name}' ({draft.offer.name}) needs 'command' or 'binary'"
         note("config.missing-key", message, _named(draft), draft.path)

@@ -51,6 +51,8 @@ class Draft:
     offer: Offer | None = None
     values: dict[str, Any] = field(default_factory=dict)
     """core keys as read; wrong ones are missing"""
+    meant: set[str] = field(default_factory=set)
+    """keys that were misspelt: they are wrong, but not missing"""
     block: dict[str, Any] = field(default_factory=dict)
     """canonical JSON; whole only when nothing is wrong"""
 

@@ -34,7 +34,7 @@ class Interpolated:
 def interpolate(root: Pairs, *, values: Mapping[str, str], strict: bool) -> Interpolated:
     """The document with variables resolved in values; keys stay as written."""
     run = _Run(values, strict)
-    result = run.node(root)
+    result = run.node(root, "")
     assert isinstance(result, Pairs)
     return Interpolated(result, run.problems, run.secrets)
 
@@ -72,31 +72,34 @@ class _Run:
     _unset: set[str] = field(default_factory=set)
     _done: dict[int, Node] = field(default_factory=dict)
 
-    def node(self, node: Node) -> Node:
+    def node(self, node: Node, path: str) -> Node:
         # One result per node, however many aliases lead to it.
         if id(node) not in self._done:
-            self._done[id(node)] = self._node(node)
+            self._done[id(node)] = self._node(node, path)
         return self._done[id(node)]
 
-    def _node(self, node: Node) -> Node:
+    def _node(self, node: Node, path: str) -> Node:
         if isinstance(node, Scalar):
-            return self._scalar(node)
+            return self._scalar(node, path)
         if isinstance(node, Items):
-            return replace(node, items=[self.node(item) for item in node.items])
-        return replace(node, pairs={name: (key, self.node(value)) for name, (key, value) in node.pairs.items()})
+            return replace(node, items=[self.node(item, f"{path}[{index}]") for index, item in enumerate(node.items)])
+        pairs = {name: (key, self.node(value, f"{path}.{name}".lstrip("."))) for name, (key, value) in node.pairs.items()}
+        return Pairs(node.file, node.line, node.column, pairs)
 
-    def _scalar(self, scalar: Scalar) -> Scalar:
+    def _scalar(self, scalar: Scalar, path: str) -> Scalar:
         if "$" not in scalar.text:
             return scalar
+        before = len(self.problems)
         try:
             parts = parse(scalar.text)
             text = self._render(parts, scalar)
         except _Bad as bad:
-            self.problems.append(Problem("config.variable", bad.message, position(scalar), hint=bad.hint))
+            self.problems.append(Problem("config.variable", bad.message, position(scalar), path, bad.hint))
             return replace(scalar, text=escape(scalar.text))
         except _Required as required:
-            self.problems.append(Problem("config.unset-variable", str(required), position(scalar)))
+            self.problems.append(Problem("config.unset-variable", str(required), position(scalar), path))
             return replace(scalar, text="", plain=False)
+        self.problems[before:] = [replace(problem, path=path) for problem in self.problems[before:]]
         return replace(scalar, text=text, plain=False, variable=len(parts) == 1 and isinstance(parts[0], _Variable))
 
     def _render(self, parts: tuple[_Part, ...], scalar: Scalar) -> str:

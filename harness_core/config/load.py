@@ -16,7 +16,9 @@ from harness_core.config.nodes import Items, Node, Pairs, Scalar, position
 from harness_core.config.problem import Position, Problem
 
 MAX_BYTES = 1024 * 1024
-MAX_NODES = 10_000
+MAX_EXPANDED = 10_000
+"""Values that aliases may add to those that are written: an alias bomb is an error, not a hang."""
+MAX_WRITTEN = 100_000
 MAX_DEPTH = 64
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -94,6 +96,7 @@ class _Builder:
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
         self._documents = 0
+        self._written = 0
 
     def feed(self, event: yaml.Event) -> None:
         match event:
@@ -121,6 +124,7 @@ class _Builder:
         elif event.tag is not None:
             raise self._unknown_tag(event)
         node = Scalar(self.file, *_start(event), event.value, plain)
+        self._count(node)
         if "\0" in event.value:
             self._note(node, "config.value", "a NUL character can't stand in a configuration")
             node.text = node.text.replace("\0", "")
@@ -133,6 +137,7 @@ class _Builder:
             raise self._unknown_tag(event)
         if len(self._stack) >= MAX_DEPTH:
             raise self._too_deep(node)
+        self._count(node)
         if event.anchor:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(node, event.anchor))
@@ -173,15 +178,9 @@ class _Builder:
             parent.key = None
         parent.size += size
         parent.depth = max(parent.depth, depth + 1)
-        if parent.size > MAX_NODES:
-            raise _Refused(
-                Problem(
-                    "config.too-big",
-                    f"more than {MAX_NODES:,} values after expanding aliases",
-                    position(node),
-                    hint="split the file, or use fewer aliases",
-                )
-            )
+        if parent.size > MAX_EXPANDED + self._written:
+            message = f"aliases expand to more than {MAX_EXPANDED:,} values"
+            raise _Refused(Problem("config.too-big", message, position(node), hint="use fewer aliases of large values"))
         if parent.depth + len(self._stack) - 1 > MAX_DEPTH:
             raise self._too_deep(node)
 
@@ -205,6 +204,11 @@ class _Builder:
                     continue
                 for name, pair in source.pairs.items():
                     node.pairs.setdefault(name, pair)
+
+    def _count(self, node: Node) -> None:
+        self._written += 1
+        if self._written > MAX_WRITTEN:
+            raise _Refused(Problem("config.too-big", f"more than {MAX_WRITTEN:,} keys and values", position(node)))
 
     def _expects_key(self) -> bool:
         return bool(self._stack) and isinstance(self._stack[-1].node, Pairs) and self._stack[-1].key is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,14 +71,19 @@ class PluginKeys:
             return {name: self._read(item, at_key(schemas, name, root), secrets) for name, (_, item) in node.pairs.items()}
         return typed(node, types(schemas))
 
-    def check(self, value: Any, node: Node, path: str, what: str) -> Iterator[Problem]:
-        """What is wrong with a value, each with the place of the node that it was read from."""
+    def check(self, value: Any, node: Node, path: str, what: str, *, meant: Container[str] = ()) -> Iterator[Problem]:
+        """What is wrong with a value, each with the place of the node that it was read from.
+
+        Keys in `meant` were misspelt elsewhere: they are not missing.
+        """
         validator = self._validator
         if validator is None:
             validator = self._validator = self._build()
         # Patterns speak about what people wrote, not about templates.
         literal = render(value, str)
         for error in validator.iter_errors(literal):
+            if error.validator == "required" and not error.path and _missing(error) in meant:
+                continue
             yield from self._explain(error, node, path, what)
 
     def _build(self) -> Any:
@@ -103,8 +108,7 @@ class PluginKeys:
         kind = "config.value"
         if word == "required":
             kind = "config.missing-key"
-            missing = re.match(r"'(.*?)' is a required", error.message)
-            message = f"{what} needs '{missing[1] if missing else '?'}'"
+            message = f"{what} needs '{_missing(error)}'"
         elif word == "type":
             kind = "config.type"
             wanted = [allowed] if isinstance(allowed, str) else allowed
@@ -194,6 +198,11 @@ def _type(value: Any) -> str:
 
 def _is_path(schemas: Schemas) -> bool:
     return any(schema.get("format") == "path" for schema in schemas)
+
+
+def _missing(error: ValidationError) -> str:
+    named = re.match(r"'(.*?)' is a required", error.message)
+    return named[1] if named else "a key"
 
 
 def _found(error: ValidationError) -> str:

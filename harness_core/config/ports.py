@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from harness_core.config.core_keys import SERVICE
 from harness_core.config.draft import Draft
 from harness_core.config.nodes import Items, Node, Pairs
+from harness_core.config.shape import WRONG, shown
 
 _PORT = re.compile(r"(?:(?P<outer>[0-9]{1,5}):)?(?P<inner>[0-9]{1,5}|auto)(?:/(?P<protocol>tcp|udp))?")
 _PROTOCOLS = frozenset({"http", "https", "ws", "wss", "grpc", "udp"})
@@ -18,12 +20,16 @@ def read_ports(draft: Draft) -> list[dict[str, Any]]:
     The first is called `default` unless it has a name; further ones are called by their number.
     """
     node = draft.node.get("ports")
-    if not isinstance(node, Items) or "ports" not in draft.values:
+    if node is None:
+        return []
+    if not isinstance(node, Items):
+        draft.reader.note("config.type", f"ports: expected a list, found {shown(node)}", node, f"{draft.path}.ports")
         return []
     ports: list[dict[str, Any]] = []
-    for index, (value, item) in enumerate(zip(draft.values["ports"], node.items, strict=True)):
+    for index, item in enumerate(node.items):
         path = f"{draft.path}.ports[{index}]"
-        port = _read(draft, value, item, path, first=index == 0)
+        value = draft.reader.read(item, SERVICE["ports"]["items"], path)
+        port = None if value is WRONG else _read(draft, value, item, path, first=index == 0)
         if port is None:
             continue
         if any(port["name"] == other["name"] for other in ports):

@@ -120,7 +120,9 @@ def _fault_of_property(mention: Mention, target: Draft) -> tuple[str, str | None
             return f"'{reference.property}' takes no port name", f"write ${{{target.name}.{reference.property}}}"
         return None
     names = [port["name"] for port in target.block["ports"]]
-    if "ports" in target.node.pairs and "ports" not in target.values:
+    written = target.node.get("ports")
+    if isinstance(written, Items) and len(written.items) != len(names):
+        # A port is wrong: that is said already, and this may be the one that is asked for.
         return None
     if reference.port is not None and names and reference.port not in names:
         known = f"its ports: {', '.join(names)}"

@@ -18,7 +18,7 @@ from harness_core.config.nodes import Items, Node, Pairs, Scalar
 from harness_core.config.plugin_keys import PluginKeys
 from harness_core.config.ports import read_ports
 from harness_core.config.problem import Position, Problem
-from harness_core.config.shape import WRONG, shown, suggest
+from harness_core.config.shape import WRONG, closest, shown, suggest
 from harness_core.contracts.offer import Capability, Offer
 from harness_core.contracts.run import Limits, LogSettings
 from harness_core.mask import is_secret_name, worth_masking
@@ -91,7 +91,7 @@ def _read_core_keys(draft: Draft, keys: Keys) -> Pairs:
     core = {**SERVICE, **command_keys(draft)}
     for name, (key, value) in draft.node.pairs.items():
         path = f"{draft.path}.{name}"
-        if name.startswith("x-") or name in ("type", "health_check", "layers"):
+        if name.startswith("x-") or name in ("type", "health_check", "layers", "ports"):
             del left[name]
         elif name in core:
             del left[name]
@@ -106,9 +106,10 @@ def _read_core_keys(draft: Draft, keys: Keys) -> Pairs:
         elif own is None:
             # Nobody knows the executor, so nobody knows its keys: one error is enough.
             del left[name]
-        elif not own.knows(name) and (hint := suggest(name, {*core, *own.known})):
+        elif not own.knows(name) and (meant := closest(name, {*core, *own.known})):
             del left[name]
-            reader.note("config.unknown-key", f"unknown key '{name[:60]}'", key, path, hint)
+            draft.meant.add(meant)
+            reader.note("config.unknown-key", f"unknown key '{name[:60]}'", key, path, f"did you mean '{meant}'?")
     return Pairs(draft.node.file, draft.node.line, draft.node.column, left)
 
 
@@ -119,7 +120,8 @@ def _read_own_keys(draft: Draft, node: Pairs, keys: Keys, resolve: Callable[[str
     own = keys("executor", draft.offer)
     value = own.read(node, draft.reader.secrets)
     at = node if node.pairs or draft.type is None else Pairs(draft.type.file, draft.type.line, draft.type.column, {})
-    draft.reader.problems.extend(own.check(value, at, draft.path, f"type '{draft.offer.name}'"))
+    wrong = own.check(value, at, draft.path, f"type '{draft.offer.name}'", meant=draft.meant)
+    draft.reader.problems.extend(wrong)
     return own.with_paths(value, resolve)  # type: ignore[no-any-return]
 
 
@@ -260,9 +262,9 @@ def _secrets(draft: Draft, keys: Keys) -> Iterator[str]:
     """Literal values that must never be shown."""
     block, named = draft.block, frozenset(draft.values.get("secrets", ()))
     for name, value in block["env"].items():
-        literal = _literal(value) or ""
-        if (name in named and len(literal) >= _SHORTEST_SECRET) or (is_secret_name(name) and worth_masking(literal)):
-            yield literal
+        text = _literal(value) or ""
+        if (name in named and len(text) >= _SHORTEST_SECRET) or (is_secret_name(name) and worth_masking(text)):
+            yield text
     for name in named - set(block["env"]):
         message = f"'{name[:60]}' is not in the environment of this service"
         draft.reader.note(

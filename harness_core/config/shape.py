@@ -40,14 +40,21 @@ _MANY = 200
 """Comparing a thousand unknown names with a thousand known ones would take longer than everything else."""
 
 
-def suggest(word: str, known: Iterable[str]) -> str | None:
-    """`did you mean 'x'?`, when something like it is known."""
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant."""
     known = sorted(known)
     other = _OTHER_WORDS.get(word)
+    if other in known:
+        return other
     if len(known) > _MANY:
         known = [name for name in known if name[:1] == word[:1]][:_MANY]
-    close = [other] if other in known else get_close_matches(word[:64], known, n=1)
-    return f"did you mean '{close[0]}'?" if close else None
+    return next(iter(get_close_matches(word[:64], known, n=1)), None)
+
+
+def suggest(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean 'x'?`, when something like it is known."""
+    meant = closest(word, known)
+    return f"did you mean '{meant}'?" if meant else None
 
 
 def shown(node: Node) -> str:
@@ -114,8 +121,9 @@ class Reader:
                 self.unknown_key(key, properties, path)
             elif (read := self.read(value, properties[name], f"{path}.{name}")) is not WRONG:
                 result[name] = read
+        misspelt = {closest(name, properties) for name in node.pairs if name not in properties}
         for name in required:
-            if name not in node.pairs:
+            if name not in node.pairs and name not in misspelt:
                 self.note("config.missing-key", f"'{name}' is missing", node, path)
         return result
 
