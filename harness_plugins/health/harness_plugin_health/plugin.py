@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from harness_core.contracts import Context, HealthCheck, Offer
+from harness_core.contracts import Capability, Context, HealthCheck, Offer
 from harness_core.hookspecs import hookimpl
 
 _REFERENCE = r"\$\{"
@@ -57,6 +57,7 @@ COMMAND = Offer(
     name="command",
     summary="healthy when a command, run inside the service's place, exits with 0",
     create=_command,
+    capabilities=frozenset({Capability.EXEC}),
     schema={
         "type": ["string", "array", "object"],
         "description": "The command: a string (split as a shell would, without a shell), a list, or a mapping.",
@@ -103,7 +104,7 @@ HTTP = Offer(
     create=_http,
     schema={
         "type": ["string", "object"],
-        "description": "A URL, a path on the service's first endpoint, or a mapping.",
+        "description": "A URL (http://host:port/path), a path on the service's first endpoint (/path), or a mapping.",
         "examples": ["http://${api.host}:${api.port}/health", "/health"],
         "pattern": rf"^https?://|^/|{_REFERENCE}",
         "additionalProperties": False,
@@ -115,7 +116,7 @@ HTTP = Offer(
             },
             "scheme": {"enum": ["http", "https"], "description": "Replaces that part of the URL."},
             "host": {"type": "string", "description": "Replaces that part of the URL.", "minLength": 1},
-            "port": {**_PORT, "description": "Replaces that part of the URL."},
+            "port": {**_PORT, "description": "From 1 to 65535; replaces that part of the URL."},
             "path": {"type": "string", "description": "Replaces path and query of the URL.", "pattern": rf"^/|{_REFERENCE}"},
             "method": {
                 "type": "string",
@@ -178,7 +179,7 @@ TCP = Offer(
                 "description": "Where to connect; default: as the service's first endpoint, else 127.0.0.1.",
                 "minLength": 1,
             },
-            "port": {**_PORT, "description": "Which port; default: that of the service's first endpoint."},
+            "port": {**_PORT, "description": "From 1 to 65535; default: that of the service's first endpoint."},
             "send": {"type": "string", "description": "Text to send once connected.", "minLength": 1},
             "expect": {
                 "type": "string",
@@ -198,6 +199,7 @@ LOG = Offer(
     name="log",
     summary="healthy from the moment that a line of output matches",
     create=_log,
+    capabilities=frozenset({Capability.OUTPUT}),
     schema={
         "type": ["string", "object"],
         "description": "Text to find in a line of the service's output; `*` is any text, `?` any one character.",

@@ -59,6 +59,12 @@ def test_a_mistake_is_named(offer, config, message):
     assert message in errors[0]
 
 
+def test_core_is_told_what_a_check_takes_of_an_executor():
+    assert [(offer.name, sorted(offer.capabilities)) for offer in harness_health_checks()] == [
+        ("command", ["exec"]), ("http", []), ("tcp", []), ("log", ["output"]),
+    ]  # fmt: skip
+
+
 def test_reading_the_offers_imports_none_of_the_checks():
     code = (
         "import sys; from harness_plugin_health.plugin import harness_health_checks as h; h(); "
