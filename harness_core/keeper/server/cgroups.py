@@ -20,7 +20,12 @@ class Cgroups:
 
     @classmethod
     def detect(cls, state_dir: str) -> tuple[Cgroups | None, str]:
-        """What this machine lets us make, or None and why not; proved by trying, not by reading flags."""
+        """What this machine lets us make, or None and why not; proved by trying, not by reading flags.
+
+        ``HARNESS_KEEPER_CGROUPS=off`` in the keeper's environment declines them, where an administrator wants none made.
+        """
+        if os.environ.get("HARNESS_KEEPER_CGROUPS") == "off":
+            return None, "HARNESS_KEEPER_CGROUPS=off"
         home = _own_folder()
         if home is None:
             return None, "no cgroup v2 hierarchy is mounted"

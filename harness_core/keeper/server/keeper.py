@@ -166,7 +166,7 @@ class Keeper:
         run.output_ended()
         if run.cgroup is not None:
             cgroups.remove(run.cgroup)  # unless something of it lives on
-        self.emit("exited", run=run.run, code=code, signal=signal_name, reason=reason)
+        self.emit("exited", run=run.run, **run.exit)
         run.wake_readers()
         self.killer.main_ended(run)
 

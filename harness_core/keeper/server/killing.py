@@ -9,7 +9,8 @@ from typing import Callable, Protocol
 from harness_core.keeper.server import cgroups, processes
 from harness_core.keeper.server.loop import URGENT, Loop, Timer
 
-QUIET_SCANS = 3
+QUIET_SCANS = 5
+QUIET_SCANS_IN_DOUBT = 25
 PAUSE_FIRST, PAUSE_MOST = 0.002, 0.05
 
 
@@ -83,7 +84,7 @@ class Killer:
         if tree.cgroup is not None:
             return set()
         mains = self._mains()
-        if not tree.live and processes.strange_children(mains) is False and not self._is_foreign(tree):
+        if not tree.live and processes.strange_children(mains) == [] and not self._is_foreign(tree):
             return set()
         return processes.Snapshot(mains).members(tree.marks())
 
@@ -123,18 +124,24 @@ class Killer:
         if not kills:
             return
         mains = self._mains()
-        alone = processes.strange_children(mains) is False
         snapshot = processes.Snapshot(mains)
+        strangers = processes.strange_children(mains)
         for kill in kills:
             members = snapshot.members(kill.tree.marks())
             for group in snapshot.groups(members):
                 _signal_group(group)
             kill.quiet = 0 if members else kill.quiet + 1
-            certain = alone and not self._is_foreign(kill.tree)
-            if not kill.tree.live and not members and (certain or kill.quiet >= QUIET_SCANS):
+            if not kill.tree.live and kill.quiet >= self._quiet_enough(kill.tree, snapshot, strangers):
                 self._finish(kill, [])
         if any(kill.tree.cgroup is None for kill in self._kills.values()):
             self._sweep_soon(min(PAUSE_MOST, self._pause * 1.5))
+
+    def _quiet_enough(self, tree: Tree, snapshot: processes.Snapshot, strangers: list[int] | None) -> int:
+        """How many empty scans prove a tree gone. A process that hops by forking is easily missed by one."""
+        if strangers is None or self._is_foreign(tree):
+            return QUIET_SCANS
+        # What is left of the tree is one of these, or below one: if the scan saw them all, one is proof.
+        return 1 if snapshot.saw(strangers) else QUIET_SCANS_IN_DOUBT
 
     def _give_up(self, kill: _Kill) -> None:
         left = sorted(self.members(kill.tree))

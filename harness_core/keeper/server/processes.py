@@ -57,6 +57,10 @@ class Snapshot:
                 return found
             found |= more
 
+    def saw(self, pids: list[int]) -> bool:
+        """Whether all of these were there already when this was read."""
+        return all(pid in self._parent for pid in pids)
+
     def groups(self, pids: set[int]) -> set[int]:
         """Their process groups, ours excluded."""
         return {self._group[pid] for pid in pids} - {0, 1, self._group.get(self._me, 0)}
@@ -83,14 +87,16 @@ class Snapshot:
         return self._marked[pid]
 
 
-def strange_children(mains: frozenset[int]) -> bool | None:
-    """Whether any child of ours is not a main process we know; None where the kernel does not list children.
+def strange_children(mains: frozenset[int]) -> list[int] | None:
+    """The live children of ours that are no main process we know; None where the kernel does not list children.
 
-    A descendant of a reaped main process is always below such a child: with none, that tree is gone.
+    A descendant of a reaped main process is always one of them or below one: with none, that tree is gone.
     """
     try:
         with open("/proc/self/task/%d/children" % os.getpid()) as file:
-            return any(int(pid) not in mains for pid in file.read().split())
+            strangers = [int(pid) for pid in file.read().split() if int(pid) not in mains]
+        # They cannot vanish meanwhile: only we reap them.
+        return [pid for pid in strangers if kernel.stat_fields(pid)[0] not in b"ZX"]
     except OSError:
         return None
 

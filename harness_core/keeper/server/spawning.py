@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import os
@@ -14,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harness_core.keeper.server import cgroups, kernel, launch
-from harness_core.keeper.server.feed import Feed
+from harness_core.keeper.server.feed import MOST, Feed
 from harness_core.keeper.server.refusal import Refusal
 from harness_core.keeper.server.run import Run, write_mark
 
@@ -59,6 +60,7 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
         **request["env"],
         "HARNESS_PROJECT": request["project"], "HARNESS_SERVICE": request["service"], "HARNESS_RUN": request["run"],
     }  # fmt: skip
+    prologue = _prologue(request)
     command = launch.look_up(request["argv"], env, request["cwd"], request.get("user"))
     run = Run(os.path.join(keeper.runs_dir, request["run"]), _mark(request))
     keeper.open_segments(run)
@@ -75,6 +77,10 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
         raise
     keeper.runs[run.run] = run
     own(keeper, run)
+    if prologue and run.feed is not None:
+        run.feed.write(prologue, lambda: None)
+        if not request["stdin"]:
+            run.feed.write(None, lambda: None)
     keeper.emit("started", project=run.project, service=run.service, **run.record())
     return run.started()
 
@@ -101,6 +107,16 @@ def open_terminal(rows: int, columns: int) -> tuple[int, str, int]:
 def resize(terminal: int, rows: int, columns: int) -> None:
     """Set a terminal's size."""
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def _prologue(request: dict[str, Any]) -> bytes:
+    """What the command is to read first, before anything that a client writes."""
+    prologue = base64.b64decode(request.get("prologue") or "", validate=True)
+    if prologue and request["tty"]:
+        raise Refusal("bad-request", "a prologue does not go with a terminal, which would echo it")
+    if len(prologue) > MOST:
+        raise Refusal("bad-request", "a prologue has at most %d bytes, not %d" % (MOST, len(prologue)))
+    return prologue
 
 
 def _mark(request: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +146,7 @@ def _open_files(
         keeper.capture(run, master, 3)
         run.feed = Feed(keeper.loop, master, owned=False)
         return [], path
-    if request["stdin"]:
+    if request["stdin"] or request.get("prologue"):
         theirs, ours = os.pipe()
         lend(theirs)
         os.set_blocking(ours, False)
