@@ -13,13 +13,12 @@ from pathlib import Path
 from harness_core.config.bundle import Bundle, SourceFile
 from harness_core.config.dotenv import parse_dotenv
 from harness_core.config.environment import absolute, env_files, inherit_names, inherited
+from harness_core.config.identity import locate
 from harness_core.config.interpolate import MENTION, interpolate
 from harness_core.config.load import MAX_BYTES, load
 from harness_core.config.nodes import Pairs
-from harness_core.config.problem import ConfigNotFound, InvalidConfig, Position, Problem
+from harness_core.config.problem import InvalidConfig, Position, Problem
 from harness_core.template import render
-
-FILE_NAMES = ("services.yaml", "services.yml", "harness.yaml", "harness.yml")
 
 
 def gather(
@@ -31,7 +30,7 @@ def gather(
     the bundle, so that parsing reports them together with everything else.
     """
     # The real path: it is the project's identity, and relative paths mean the same from everywhere.
-    file = Path(os.path.realpath(_locate(path, cwd)))
+    file = Path(os.path.realpath(locate(path, cwd)))
     home = environ.get("HOME") or str(Path.home())
     main = read(str(file))
     dotenv = _dotenv(file.parent / ".env", environ)
@@ -51,27 +50,6 @@ def gather(
         strict=strict,
         home=home,
     )
-
-
-def _locate(path: Path | None, cwd: Path) -> Path:
-    if path is not None:
-        named = cwd / path.expanduser()
-        if named.is_dir():
-            return _first_in(named) or _missing(f"no configuration in {named}: looked for {', '.join(FILE_NAMES)}")
-        return named if named.exists() else _missing(f"no such file: {named}")
-    for folder in (cwd, *cwd.parents):
-        if found := _first_in(folder):
-            return found
-    where = f"{cwd} and its parent folders" if cwd.parent != cwd else str(cwd)
-    return _missing(f"no configuration found: looked for {', '.join(FILE_NAMES)} in {where}")
-
-
-def _missing(message: str) -> Path:
-    raise ConfigNotFound(message, hint="write a services.yaml, or name a file with --file")
-
-
-def _first_in(folder: Path) -> Path | None:
-    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
 
 
 def read(path: str) -> SourceFile:

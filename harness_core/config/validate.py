@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from harness_core.config.bundle import Bundle
 from harness_core.config.core_keys import DEFINITIONS, NAME_PATTERN, NETWORK, TOP
 from harness_core.config.draft import Draft, Surroundings
 from harness_core.config.environment import absolute
+from harness_core.config.identity import default_name, project_id
 from harness_core.config.interpolate import interpolate
 from harness_core.config.load import load
 from harness_core.config.model import ProjectConfig, project_from_json
@@ -185,9 +185,8 @@ class _Parser:
                 hint = "lower-case letters, digits, '_', '.' and '-', at most 63"
                 self._reader.note("config.name", f"a project can't be called '{named[:80]}'", None, "name", hint)
             return named, named
-        folder = re.sub(r"[^a-z0-9_.-]+", "-", PurePosixPath(self._base).name.lower()).strip("-._")
-        name = top.get("name") or folder[:63] or "project"
-        return name, f"{name}-{hashlib.sha256(self._main.path.encode()).hexdigest()[:8]}"
+        name = top.get("name") or default_name(self._base)
+        return name, project_id(name, self._main.path)
 
     def _finished(self) -> tuple[Problem, ...]:
         """All problems, each once, in the order of the file, with the offending line, secrets masked."""

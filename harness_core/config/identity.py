@@ -1,0 +1,94 @@
+"""identify: which project a configuration file stands for, without parsing it.
+
+Most commands only need the project's id. They find the file and look for its `name:` line; YAML is read only where that
+line is unusual.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from harness_core.config.problem import ConfigNotFound
+
+FILE_NAMES = ("services.yaml", "services.yml", "harness.yaml", "harness.yml")
+_LONGEST = 63
+_NAME_LINE = re.compile(r"^(?:name|\"name\"|'name')\s*:", re.MULTILINE)
+_PLAIN_NAME = re.compile(r"^name:[ \t]+([\"']?)([a-z][a-z0-9_.-]{0,62})\1[ \t]*(?:#.*)?$", re.MULTILINE)
+_NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""What YAML takes for something else than a name."""
+_BLOCK_STYLE = re.compile(r"(?:\s*#.*\n|\s*\n|---[ \t]*\n)*[A-Za-z_]")
+
+
+def locate(path: Path | None, cwd: Path) -> Path:
+    """The configuration file: the one named, else the nearest one here or above. Raises ConfigNotFound."""
+    if path is not None:
+        named = cwd / path.expanduser()
+        if named.is_dir():
+            return _first_in(named) or _missing(f"no configuration in {named}: looked for {', '.join(FILE_NAMES)}")
+        return named if named.exists() else _missing(f"no such file: {named}")
+    for folder in (cwd, *cwd.parents):
+        if found := _first_in(folder):
+            return found
+    where = f"{cwd} and its parent folders" if cwd.parent != cwd else str(cwd)
+    return _missing(f"no configuration found: looked for {', '.join(FILE_NAMES)} in {where}")
+
+
+def identify(path: Path | None, *, cwd: Path, environ: Mapping[str, str], project: str | None) -> str:
+    """The id of the project that is meant: `project` itself, or what the configuration file stands for."""
+    if project is not None:
+        return project
+    file = os.path.realpath(locate(path, cwd))
+    name = _name_in(Path(file), environ)
+    return project_id(name or default_name(str(PurePosixPath(file).parent)), file)
+
+
+def project_id(name: str, path: str) -> str:
+    """The id of a project with this name, made from the file at this real path."""
+    return f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+
+
+def default_name(folder: str) -> str:
+    """The name of a project that says none: its folder's, in the letters that names may have."""
+    words = re.sub(r"[^a-z0-9_.-]+", "-", PurePosixPath(folder).name.lower()).strip("-._")
+    return words[:_LONGEST] or "project"
+
+
+def _name_in(file: Path, environ: Mapping[str, str]) -> str | None:
+    """The name that the file gives; None: none, or the file can't be read."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    lines = len(_NAME_LINE.findall(text))
+    if _BLOCK_STYLE.match(text):
+        if lines == 0:
+            return None
+        plain = _PLAIN_NAME.search(text)
+        if lines == 1 and plain is not None and plain[2] not in _NO_TEXT:
+            return plain[2]
+    return _parsed_name(file, environ)
+
+
+def _parsed_name(file: Path, environ: Mapping[str, str]) -> str | None:
+    from harness_core.config.gather import gather
+    from harness_core.config.interpolate import interpolate
+    from harness_core.config.load import load
+    from harness_core.config.nodes import Scalar
+    from harness_core.template import render
+
+    bundle = gather(file, cwd=file.parent, environ=environ)
+    root, _ = load(bundle.files[0].text, file=str(file))
+    node = interpolate(root, values=bundle.variables, strict=False).root.get("name") if root is not None else None
+    return str(render(node.text, str)) if isinstance(node, Scalar) and node.text else None
+
+
+def _missing(message: str) -> Path:
+    raise ConfigNotFound(message, hint="write a services.yaml, or name a file with --file")
+
+
+def _first_in(folder: Path) -> Path | None:
+    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
