@@ -31,7 +31,7 @@ class UsageFault(HarnessError):
     kind = "usage"
 
 
-class Finish(Exception):  # noqa: N818 – an ending, not an error
+class Finish(Exception):
     """Ends the command with this exit code; all there is to say has been said."""
 
     def __init__(self, code: int) -> None:

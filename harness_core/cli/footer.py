@@ -22,11 +22,18 @@ class Footer:
         term = (os.environ if environ is None else environ).get("TERM", "")
         self.active = self._stream.isatty() and term not in ("", "dumb") and not output.settings.quiet
         self._drawn: list[int] = []
+        self._shown: Sequence[Line] = ()
+
+    @property
+    def room(self) -> int:
+        """How many lines may stand here and leave most of the terminal to the rest."""
+        return max(2, min(self._size().lines // 2, 12))
 
     def show(self, lines: Sequence[Line]) -> None:
         """Replace what stands there by these lines; what does not fit the height is left out."""
-        if not self.active:
+        if not self.active or (self._drawn and lines == self._shown):
             return
+        self._shown = list(lines)
         size = self._size()
         room = max(1, size.lines - 2)
         shown = [cut(one, size.columns - 1) for one in lines[-room:]]

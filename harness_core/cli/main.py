@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from harness_core.cli.failures import ExitCode, Finish, UsageFault, exit_code_of
+from harness_core.cli.failures import Finish, UsageFault, exit_code_of
 from harness_core.cli.lazy import LazyGroup, UnknownName
 from harness_core.cli.output import Output
 from harness_core.cli.render_error import error_json, error_lines
@@ -37,7 +37,7 @@ COMMANDS = {
     "version": "Show the version.",
 }
 ALIASES = {"ps": "status"}
-_COMPLETE = "_HARNESS_COMPLETE"
+COMPLETE = "_HARNESSCOMPLETE"
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -67,10 +67,10 @@ cli = LazyGroup(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if _COMPLETE in os.environ:
+    if COMPLETE in os.environ:
         from click.shell_completion import shell_complete
 
-        return shell_complete(cli, {}, "harness", _COMPLETE, os.environ[_COMPLETE])
+        return shell_complete(cli, {}, "harness", COMPLETE, os.environ[COMPLETE])
     output = Output(_settings_for_errors(arguments))
     try:
         code = _run(arguments or ["--help"], output)

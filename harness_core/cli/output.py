@@ -21,7 +21,12 @@ class Output:
     """Where a command writes to; rich is imported only to draw on a terminal."""
 
     def __init__(
-        self, settings: Settings, *, stdout: TextIO | None = None, stderr: TextIO | None = None, environ: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        *,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
         self.stdout = stdout or sys.stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness_core.cli.text import Line, Span, Style, line, visible
@@ -51,12 +51,14 @@ def problem_record(problem: Mapping[str, Any]) -> str:
     """One problem as one record: `file:line:column: error: message (hint)`."""
     position = problem.get("position")
     where = f"{position['file']}:{position['line']}:{position['column']}: " if position else ""
-    return f"{where}{problem.get('severity', 'error')}: {problem['message']}" + (f" ({problem['hint']})" if problem.get("hint") else "")
+    hint = f" ({problem['hint']})" if problem.get("hint") else ""
+    return f"{where}{problem.get('severity', 'error')}: {problem['message']}{hint}"
 
 
 def _problems(error: HarnessError) -> Iterable[Mapping[str, Any]]:
     """The problems of a configuration, whether it was checked here or by the daemon."""
-    data = getattr(error, "data", None)
+    data: Mapping[str, Any] | None = getattr(error, "data", None)
     if data is not None:
-        return data.get("problems", ())
+        problems: Sequence[Mapping[str, Any]] = data.get("problems", ())
+        return problems
     return [problem.to_json() for problem in getattr(error, "problems", ())]

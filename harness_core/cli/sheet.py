@@ -56,9 +56,7 @@ class Sheet:
         )
 
     def _widths(self) -> list[int]:
-        return [
-            max([len(column.title), *(len(plain(row[i])) for row in self.rows)]) for i, column in enumerate(self.columns)
-        ]
+        return [max([len(column.title), *(len(plain(row[i])) for row in self.rows)]) for i, column in enumerate(self.columns)]
 
     def _width(self, *, shrunk: bool) -> int:
         widths = [

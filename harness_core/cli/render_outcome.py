@@ -1,0 +1,48 @@
+"""What a start, stop, restart or apply came to: a line a service, and why where it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness_core.cli.render_status import STATE_STYLES, urls
+from harness_core.cli.text import Line, Span, Style, line, visible
+from harness_core.cli.words import ending, plural
+
+
+def outcome_lines(outcome: Mapping[str, Any], *, only_failures: bool = False) -> list[Line]:
+    """✓ or ✗ for each service, with its addresses, or with its cause and last lines."""
+    services = [s for s in outcome["services"] if not (only_failures and s["reached"])]
+    width = max((len(s["name"]) for s in services), default=0)
+    lines = [one for service in services for one in _service(service, width)]
+    if not outcome["services"]:
+        lines.append(line("nothing to do"))
+    return lines
+
+
+def verdict(outcome: Mapping[str, Any]) -> Line:
+    """The whole in a sentence."""
+    services = outcome["services"]
+    missed = [s["name"] for s in services if not s["reached"]]
+    if not missed:
+        return line(Span(f"{plural(len(services), 'service')} as wished", Style.GOOD))
+    late = "in time " if outcome["timed_out"] else ""
+    return line(Span(f"not reached {late}by {len(missed)} of {plural(len(services), 'service')}: {', '.join(missed)}", Style.BAD))
+
+
+def last_lines(lines: Iterable[str]) -> list[Line]:
+    """The last output of a service, set off."""
+    return [line(Span("    │ ", Style.FAINT), visible(text.rstrip("\n"))) for text in lines]
+
+
+def _service(service: Mapping[str, Any], width: int) -> list[Line]:
+    state, name = service["state"], service["name"].ljust(width)
+    style = STATE_STYLES.get(state, Style.PLAIN)
+    if service["reached"]:
+        already = " already" if service["already"] else ""
+        address = urls(service.get("endpoints"))
+        reached = (Span("  "), Span(address, Style.NAME)) if address else ()
+        return [line(Span("✓ ", Style.GOOD), name, "  ", Span(state, style), already, *reached)]
+    cause = service.get("reason") or ending(service.get("exit"))
+    head = line(Span("✗ ", Style.BAD), name, "  ", Span(state, style), f": {visible(cause)}" if cause else "")
+    return [head, *last_lines(service.get("last_lines") or ())]

@@ -1,0 +1,97 @@
+"""The status of services as a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from harness_core.cli.sheet import Column, Sheet
+from harness_core.cli.text import Line, Span, Style, line, visible
+from harness_core.cli.words import duration, ending, since, size
+
+STATE_STYLES: Mapping[str, Style] = {
+    "running": Style.GOOD, "completed": Style.GOOD, "healthy": Style.GOOD,
+    "waiting": Style.CARE, "starting": Style.CARE, "stopping": Style.CARE, "backoff": Style.CARE, "unreachable": Style.CARE,
+    "failed": Style.BAD, "unhealthy": Style.BAD, "blocked": Style.BAD, "lost": Style.BAD, "stop-stuck": Style.BAD,
+    "driver-missing": Style.BAD, "stopped": Style.FAINT,
+}  # fmt: skip
+
+_ENDED = ("stopped", "failed", "completed", "backoff", "lost")
+
+_COLUMNS = (
+    Column("service"),
+    Column("type", keep=6),
+    Column("state", shrinks=True),
+    Column("health", keep=2),
+    Column("uptime", keep=3, right=True),
+    Column("restarts", keep=5, right=True),
+    Column("endpoint", keep=1, shrinks=True, narrowest=20),
+    Column("cpu", keep=8, right=True),
+    Column("memory", keep=7, right=True),
+    Column("reason", keep=4, shrinks=True, narrowest=20),
+)
+_DETAILS = (
+    Column("pid", keep=9, right=True),
+    Column("processes", keep=12, right=True),
+    Column("run", keep=11),
+    Column("containment", keep=10),
+    Column("notes", keep=13, shrinks=True),
+)
+
+
+def status_sheet(status: Mapping[str, Any], *, now: datetime, detailed: bool = False) -> Sheet:
+    """One row a service; `detailed` adds what few people need."""
+    services = status["services"]
+    columns = (*_COLUMNS, *_DETAILS) if detailed else _COLUMNS
+    rows = tuple(_row(service, now) + (_details(service) if detailed else ()) for service in services)
+    return Sheet(columns, rows)
+
+
+def summary(status: Mapping[str, Any]) -> Line:
+    """The project in a line: `shop: 7 running, 1 failed`."""
+    counts: dict[str, int] = {}
+    for service in status["services"]:
+        counts[service["state"]] = counts.get(service["state"], 0) + 1
+    parts: list[str | Span] = [Span(status["name"], Style.STRONG), ": "]
+    for i, (state, count) in enumerate(sorted(counts.items(), key=lambda pair: -pair[1])):
+        parts += [", " if i else "", Span(f"{count} {state}", STATE_STYLES.get(state, Style.PLAIN))]
+    return line(*parts, *([] if counts else ["no services"]))
+
+
+def urls(endpoints: Mapping[str, str] | None) -> str:
+    """The addresses alone."""
+    return ", ".join((endpoints or {}).values())
+
+
+def _row(service: Mapping[str, Any], now: datetime) -> tuple[Line, ...]:
+    state, health = service["state"], service["health"]
+    word = f"{state} ({ending(service['exit'])})" if state in _ENDED and service.get("exit") else state
+    alive = service.get("started_at") and state in ("running", "unhealthy", "starting", "stopping", "unreachable")
+    uptime = since(service["started_at"], now) if alive else None
+    cpu, memory = service.get("cpu_seconds"), service.get("memory")
+    return (
+        line(Span(service["name"], Style.STRONG)),
+        line(service["type"]),
+        line(Span(word, STATE_STYLES.get(state, Style.PLAIN))),
+        line(Span("" if health == "none" else health, STATE_STYLES.get(health, Style.PLAIN))),
+        line("" if uptime is None else duration(uptime)),
+        line(str(service["restarts"] or "")),
+        line(Span(urls(service.get("endpoints")), Style.NAME)),
+        line("" if cpu is None else duration(cpu)),
+        line("" if memory is None else size(memory)),
+        line(Span(visible(service.get("reason") or ""), Style.FAINT)),
+    )
+
+
+def _details(service: Mapping[str, Any]) -> tuple[Line, ...]:
+    notes = list(service.get("notes") or ())
+    if service.get("crash_safe") is False:
+        notes.insert(0, "not crash-safe")
+    return (
+        line(str(service.get("pid") or "")),
+        line(str(service.get("processes") or "")),
+        line(service.get("run") or ""),
+        line(service.get("containment") or ""),
+        line(visible("; ".join(notes))),
+    )

@@ -1,0 +1,44 @@
+"""Requests that change something: carry them out, show the outcome, end with its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness_core.cli.failures import exit_code_of_outcome
+from harness_core.cli.progress import await_outcome
+from harness_core.cli.render_error import problem_record
+from harness_core.cli.render_outcome import outcome_lines, verdict
+from harness_core.cli.session import Session
+
+if TYPE_CHECKING:
+    from harness_core.protocol import Request
+
+
+def carry_out(session: Session, request: Request) -> int:
+    """The exit code of a request whose reply is an Outcome, after showing it."""
+    client = session.client()
+    try:
+        outcome = await_outcome(client, request, session.output)
+    except KeyboardInterrupt:
+        session.output.say("not waiting any longer; the daemon goes on with it: harness status")
+        raise
+    return report(session, outcome)
+
+
+def report(session: Session, outcome: Mapping[str, Any]) -> int:
+    """The exit code of an Outcome, after showing it."""
+    output = session.output
+    if output.settings.json:
+        output.json(outcome)
+    else:
+        say_warnings(session, outcome.get("plan", {}))
+        output.lines(outcome_lines(outcome, only_failures=output.settings.quiet))
+        output.say(*verdict(outcome))
+    return exit_code_of_outcome(outcome)
+
+
+def say_warnings(session: Session, plan: Mapping[str, Any]) -> None:
+    """What is doubtful in a configuration that was accepted."""
+    for problem in plan.get("problems", ()):
+        session.output.say(problem_record(problem))
