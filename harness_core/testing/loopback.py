@@ -29,8 +29,8 @@ from harness_core.testing.fakes.registry import MemoryRegistry
 from harness_core.transport import ConnectionLost
 
 START_TIMEOUT = 30.0
-_ROOM = 256
-"""Texts that may wait for the client before the daemon's side is told to wait."""
+_ROOM = 256 * 1024
+"""Characters that may wait for the client before the daemon's side is told to wait, as on a socket."""
 
 EngineOf = Callable[[Catalog, RegistryBackend, Path, OwnLog], Any]
 
@@ -169,6 +169,7 @@ class _Channel:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._texts: deque[str] = deque()
+        self._size = 0
         self._news = threading.Condition()
         self._ended: str | None = None
         self._room = asyncio.Event()
@@ -177,7 +178,8 @@ class _Channel:
     def send(self, text: str) -> None:
         with self._news:
             self._texts.append(text)
-            if len(self._texts) >= _ROOM:
+            self._size += len(text)
+            if self._size >= _ROOM:
                 self._room.clear()
             self._news.notify_all()
 
@@ -209,6 +211,7 @@ class _Channel:
         with self._news:
             texts = list(self._texts)
             self._texts.clear()
+            self._size = 0
             if not texts and self._ended is not None:
                 raise ConnectionLost(self._ended)
         if texts:

@@ -62,6 +62,7 @@ class StandIn:
         self.stopped: list[str] = []
         self.cancelled = 0
         self.hold: asyncio.Event | None = None
+        self.status_hold: asyncio.Event | None = None
         self.service_fields: dict[str, Any] = {}
 
     async def open(self) -> None:
@@ -96,6 +97,8 @@ class StandIn:
 
     async def status(self, project: str, services: Any, *, detailed: bool) -> dict[str, Any]:
         self._known(project)
+        if self.status_hold is not None:
+            await self.status_hold.wait()
         service = {"name": "api", "type": "process", "state": "running", "health": "healthy", **self.service_fields}
         return {"project": project, "name": project, "path": "/x", "degraded": None, "services": [service]}
 
