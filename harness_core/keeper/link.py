@@ -121,11 +121,15 @@ class Link:
     ) -> dict[str, Any]:
         """What was answered to the request ``number``, within its time."""
         try:
-            return await asyncio.wait_for(reply, timeout)
-        except asyncio.TimeoutError:
-            raise CallTimeout(f"the keeper did not answer {what!r} within {timeout:g} s") from None
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the answer.
+            done, _ = await asyncio.wait({reply}, timeout=timeout)
+            if not done:
+                raise CallTimeout(f"the keeper did not answer {what!r} within {timeout:g} s")
+            return reply.result()
         finally:
             self._pending.pop(number, None)
+            if not reply.cancel() and not reply.cancelled():
+                reply.exception()  # retrieved here: whoever asked may have been cancelled meanwhile
 
     async def _live(self, first: asyncio.Future[None]) -> None:
         delay = RETRY_FIRST
