@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +124,8 @@ class Store:
         return deleted == 10 * PAGE
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
+        """Let go of the file; the last one to do so folds the write-ahead log into it."""
         # Where there is no room or no right for that, all of it is safe in the log and read again at the next opening.
-        with suppress(sqlite3.Error):
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.connection.close()
 
     def _write(self, changes: Sequence[EncodedChange]) -> int:
