@@ -62,8 +62,11 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
     if version > 0:
         _back_up(connection, path, version)
     with Transaction(connection):
-        # Another process may have done it while we waited for the lock.
-        for statements in migrations[_version(connection) :]:
+        # Another process may have done it while we waited for the lock, or gone further than we know.
+        version = _version(connection)
+        if version >= len(migrations):
+            return
+        for statements in migrations[version:]:
             for statement in statements:
                 connection.execute(statement)
         connection.execute("UPDATE store SET written_by = ?", (f"harness-plugin-sqlite {__version__}",))

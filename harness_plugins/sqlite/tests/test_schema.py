@@ -3,6 +3,7 @@ import sqlite3
 import pytest
 
 from harness_core.contracts import RegistryChange, RegistryError
+from harness_plugin_sqlite import schema
 from harness_plugin_sqlite.schema import MIGRATIONS
 
 NEXT = (*MIGRATIONS, ("ALTER TABLE records ADD COLUMN note TEXT", "UPDATE records SET note = 'from 1'"))
@@ -45,6 +46,26 @@ def test_it_is_done_once(run, registry_at, version_1):
     run(opened())
 
     assert len(backups(version_1)) == 1
+
+
+def test_what_another_process_does_meanwhile_is_never_undone(run, registry_at, version_1, monkeypatch):
+    further = (*NEXT, ("ALTER TABLE records ADD COLUMN third TEXT",))
+    back_up = schema._back_up
+
+    def overtaken(connection, path, version):
+        back_up(connection, path, version)
+        monkeypatch.setattr(schema, "_back_up", back_up)
+        other = sqlite3.connect(path, isolation_level=None)
+        schema.migrate(other, path, further)
+        other.close()
+
+    monkeypatch.setattr(schema, "_back_up", overtaken)
+
+    async def opened():
+        async with registry_at(version_1, migrations=NEXT) as registry:
+            return await registry._work(lambda: registry._store.connection.execute("PRAGMA user_version").fetchone())
+
+    assert run(opened()) == (3,)
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(run, registry_at, version_1):
