@@ -73,13 +73,13 @@ def play(scratch: str) -> tuple[str, int, bool]:
             os.killpg(demo.pid, 9)
             demo.wait()
             raise Failed(f"it still ran after {PATIENCE:.0f} s")
-        text += read(ours)
+        text += plain(read(ours))
         # The worker's lines come last: once they are followed, everything has been shown.
         if not pressed and re.search(r"harness logs -f[\s\S]*worker\W+turn \d+", text):
             os.write(ours, b"\x03")
             pressed = True
     while piece := read(ours):
-        text += piece
+        text += plain(piece)
     sane = termios.tcgetattr(theirs) == before
     os.close(ours)
     os.close(theirs)
@@ -97,6 +97,11 @@ def read(terminal: int) -> str:
     piece = os.read(terminal, 65536).decode(errors="replace")
     print(piece, end="", flush=True)
     return piece
+
+
+def plain(text: str) -> str:
+    """A text without colours and cursor movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text)
 
 
 def leftovers(scratch: str) -> list[str]:
