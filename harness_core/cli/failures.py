@@ -47,6 +47,7 @@ _BY_PREFIX: Mapping[str, ExitCode] = {
     "daemon.": ExitCode.UNREACHABLE,
     "state.": ExitCode.UNREACHABLE,
     "connection.": ExitCode.UNREACHABLE,
+    "daemon.timeout": ExitCode.TIMEOUT,
     "request.timeout": ExitCode.TIMEOUT,
     "auth.": ExitCode.REFUSED,
     "trust.": ExitCode.REFUSED,

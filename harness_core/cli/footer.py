@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from harness_core.cli.output import Output
+from harness_core.cli.output import Output, size_of
 from harness_core.cli.sheet import cut
 from harness_core.cli.text import Line, ansi, plain
 
@@ -60,7 +60,4 @@ class Footer:
         self._stream.flush()
 
     def _size(self) -> os.terminal_size:
-        try:
-            return os.get_terminal_size(self._stream.fileno())
-        except OSError:
-            return os.terminal_size((80, 24))
+        return size_of(self._stream)

@@ -37,7 +37,7 @@ COMMANDS = {
     "version": "Show the version.",
 }
 ALIASES = {"ps": "status"}
-COMPLETE = "_HARNESSCOMPLETE"
+COMPLETE = "_HARNESS_COMPLETE"
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

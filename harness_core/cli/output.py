@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,6 +14,15 @@ from harness_core.cli.text import Line, Span, Style, ansi, line, plain
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+
+def size_of(stream: TextIO) -> os.terminal_size:
+    """Columns and rows of the terminal behind a stream; 80 × 24 where it does not say."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        size = os.terminal_size((0, 0))
+    return os.terminal_size((size.columns or 80, size.lines or 24))
 
 
 class Output:
@@ -75,7 +83,9 @@ class Output:
         if binary is None:
             self.stdout.write(data.decode("utf-8", "replace"))
         else:
-            binary.write(data)
+            rest = memoryview(data)
+            while rest:  # with PYTHONUNBUFFERED a write may take only a part
+                rest = rest[binary.write(rest) :]
             binary.flush()
 
     def line(self, one: Line) -> None:
@@ -138,10 +148,7 @@ class Output:
         self.stderr.flush()
 
     def _size(self) -> os.terminal_size:
-        try:
-            return os.get_terminal_size(self.stdout.fileno())
-        except (OSError, ValueError):
-            return shutil.get_terminal_size()
+        return size_of(self.stdout)
 
     def _console(self) -> Console:
         from rich.console import Console

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from harness_core.cli.sheet import Column, Sheet, cut
+from harness_core.cli.text import Span, Style, line, plain
+
+COLUMNS = (
+    Column("name"),
+    Column("a", keep=1),
+    Column("b", keep=2, right=True),
+    Column("long", keep=3, shrinks=True, narrowest=5),
+)
+
+
+def sheet(*rows: tuple[str, str, str, str]) -> Sheet:
+    return Sheet(COLUMNS, tuple(tuple(line(cell) for cell in row) for row in rows))
+
+
+def test_columns_go_by_priority_and_the_first_stays():
+    full = sheet(("service", "aaaa", "bbbb", "l" * 30))
+
+    titles = {width: [c.title for c in full.fit(width).columns] for width in (60, 30, 20, 14, 3)}
+
+    assert titles == {
+        60: ["name", "a", "b", "long"],
+        30: ["name", "a", "b", "long"],
+        20: ["name", "a", "b"],
+        14: ["name", "a"],
+        3: ["name"],
+    }
+
+
+def test_a_cell_that_may_shrink_is_cut_before_a_column_is_dropped():
+    fitted = sheet(("service", "aaaa", "bbbb", "l" * 30)).fit(30)
+
+    assert plain(fitted.rows[0][3]) == "l" * 8 + "…"
+
+
+@pytest.mark.parametrize("width", range(13, 60))
+def test_what_is_fitted_fits(width):
+    lines = sheet(("service", "aaaa", "bbbb", "l" * 30), ("x", "", "1", "")).fit(width).lines()
+
+    assert max(len(plain(one)) for one in lines) <= width
+
+
+def test_empty_columns_are_left_out_unless_they_identify():
+    kept = sheet(("x", "", "1", "")).without_empty()
+
+    assert [c.title for c in kept.columns] == ["name", "b"]
+
+
+def test_lines_are_aligned_and_nothing_is_cut():
+    lines = [plain(one) for one in sheet(("x", "y", "1", "l" * 300), ("xyz", "", "22", "")).lines()]
+
+    assert lines == ["name  a   b  long", "x     y   1  " + "l" * 300, "xyz      22  "]
+
+
+def test_cutting_keeps_the_style_of_what_stays():
+    text = line(Span("green", Style.GOOD), " and more")
+
+    assert cut(text, 7)[0] == Span("green", Style.GOOD)
+    assert plain(cut(text, 7)) == "green …"
+    assert cut(text, 14) == text
