@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from harness_core.config.nodes import Items, Node, Pairs, Scalar, position
 from harness_core.config.problem import Problem
+from harness_core.config.shape import closest
 from harness_core.mask import is_secret_name
-from harness_core.template import escape, references
+from harness_core.template import PROPERTIES, escape, references
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MENTION = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
@@ -192,7 +193,9 @@ def _unreadable(whole: str) -> _Bad:
     shown = whole if len(whole) <= 60 else whole[:57] + "..."
     if re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", body):
         hint = "a reference is ${service.host}, .ip, .port or .url, or ${service.port.NAME}; service names are lower-case"
-        last = body.rpartition(".")[2]
+        first, _, last = body.rpartition(".")
+        if meant := closest(last, PROPERTIES):
+            hint = f"did you mean ${{{first}.{meant}}}?"
         return _Bad(f"{shown}: '{last}' is not a property that a service has", hint)
     return _Bad(
         f"{shown} is neither a variable nor a reference",

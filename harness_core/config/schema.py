@@ -169,19 +169,7 @@ def _faults_inside(value: Any, root: Mapping[str, Any]) -> Iterator[str]:
         for key, item in value.items():
             if key == "$ref" and isinstance(item, str) and (not item.startswith("#") or resolve(item, root) is None):
                 yield f"its schema refers to '{item}', which is not in it"
-            patterns = [item] if key == "pattern" else item if key == "patternProperties" else ()
-            for pattern in patterns:
-                if isinstance(pattern, str) and (fault := _fault_of_pattern(pattern)):
-                    yield f"its schema has the pattern '{pattern}', which is no regular expression: {fault}"
             yield from _faults_inside(item, root)
-
-
-def _fault_of_pattern(pattern: str) -> str | None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return str(error)
-    return None
 
 
 def _claims(offer: Offer, kind: str) -> list[str]:
