@@ -105,24 +105,24 @@ class ExecutorPlaces(OfferContract):
         return LaunchSpec(**{**given, **fields})
 
     def shell(self, script: str, *arguments: str, **fields: Any) -> LaunchSpec:
-        """A spec that runs a shell script."""
-        command = self.command(script, *arguments)
-        changes = {key: fields.pop(key) for key in ("cwd", "stdin", "tty") if key in fields}
-        return self.spec(replace(command, **changes), **fields)
+        """A spec that runs a POSIX shell script with $1, $2, …; `fields` are of LaunchSpec, or cwd, stdin, tty of Command.
+
+        Without COMMAND core says nothing about what to run: override this, if your config can hold a script.
+        """
+        self._needs_command("shell")
+        changes = {key: fields.pop(key) for key in ("cwd", "env", "stdin", "tty") if key in fields}
+        return self.spec(replace(self.command(script, *arguments), **changes), **fields)
 
     def running(self, mark: str = "kit") -> LaunchSpec:
         """A program that runs until it is told to end, with `mark` among its arguments."""
-        self._needs_command("running")
         return self.shell("while :; do sleep 0.2; done", mark)
 
     def exiting(self, code: int) -> LaunchSpec:
         """A program that ends at once with this code."""
-        self._needs_command("exiting")
         return self.shell(f"exit {code}")
 
     def printing(self, lines: Sequence[str], *, running: bool = False) -> LaunchSpec:
         """A program that prints these lines to stdout, then ends with 0 or runs on."""
-        self._needs_command("printing")
         then = "while :; do sleep 0.2; done" if running else "exit 0"
         return self.shell(f'for line; do printf "%s\\n" "$line"; done; {then}', *lines)
 

@@ -29,23 +29,22 @@ SHOW_VARIABLE = 'printf %s "$HOSTILE" | od -An -v -tx1; echo .'
 class CommandCases(ExecutorPlaces):
     """The program gets what was asked for, to the letter."""
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_hostile_arguments_arrive_intact(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell(SHOW_ARGUMENTS, *HOSTILE.values()))
 
         assert from_hex(joined(await output_of(handle))) == list(HOSTILE.values())
 
     @pytest.mark.parametrize("name", HOSTILE)
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_a_hostile_variable_arrives_intact(self, bench: ExecutorBench, name: str) -> None:
-        command = self.command(SHOW_VARIABLE)
-        env = {**command.env, "HOSTILE": HOSTILE[name]}
+        env = {**self.environment(), "HOSTILE": HOSTILE[name]}
 
-        handle = await bench.launch(self.spec(replace(command, env=env)))
+        handle = await bench.launch(self.shell(SHOW_VARIABLE, env=env))
 
         assert from_hex(joined(await output_of(handle))) == [HOSTILE[name]]
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_our_own_environment_does_not_leak_in(self, bench: ExecutorBench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HARNESS_KIT_LEAK", "leaked")
 
@@ -60,7 +59,7 @@ class CommandCases(ExecutorPlaces):
 
         assert joined(await output_of(handle)).strip() == folder.encode()
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_stdin_is_empty_unless_asked_for(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("cat; echo end"))
 
@@ -89,7 +88,7 @@ class CommandCases(ExecutorPlaces):
 
         assert joined(await output_of(handle)).strip() == b"a terminal"
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_there_is_no_terminal_unless_asked_for(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("test -t 0 || test -t 1 || echo no terminal"))
 
@@ -206,13 +205,13 @@ class CommandCases(ExecutorPlaces):
         with pytest.raises(NotSupported):
             await handle.stats()
 
-    @case(COMMAND, OUTPUT, LIMITS)
+    @case(OUTPUT, LIMITS)
     async def test_a_limit_holds(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("ulimit -n", limits=Limits(nofile=64)))
 
         assert joined(await output_of(handle)) == b"64\n"
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_a_run_sees_its_own_ports_and_labels_without_harm(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("echo up; while :; do sleep 0.2; done", labels={"team": "a b"}))
         await printed(handle, b"up")

@@ -14,7 +14,7 @@ from harness_core.contracts.errors import CommandNotFound, PortTaken
 from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.offer import Capability
 from harness_core.contracts.place import Place
-from harness_core.testing.kit.bench import ExecutorBench, ExecutorPlaces, ended, joined, new_mark, output_of, until
+from harness_core.testing.kit.bench import ExecutorBench, ExecutorPlaces, ended, joined, new_mark, output_of, printed, until
 from harness_core.testing.kit.case import case, not_proved
 
 COMMAND, OUTPUT, RECOVER = Capability.COMMAND, Capability.OUTPUT, Capability.RECOVER
@@ -48,7 +48,7 @@ class LaunchingCases(ExecutorPlaces):
         assert (exit.code, exit.signal) == (code, None)
 
     @pytest.mark.parametrize(("name", "number"), [("TERM", 15), ("KILL", 9), ("SEGV", 11)])
-    @case(COMMAND)
+    @case()
     async def test_an_end_by_signal_is_told_from_an_exit(self, bench: ExecutorBench, name: str, number: int) -> None:
         # Through a child that the shell becomes, since a main process with pid 1 may not be able to kill itself.
         handle = await bench.launch(self.shell(f"sh -c 'kill -{name} $$'; exit $?"))
@@ -167,7 +167,7 @@ class LaunchingCases(ExecutorPlaces):
             assert await bench.launcher.recover(spec, None) is None
 
     @pytest.mark.parametrize("point", [0.0, 0.25, 0.5, 0.75, 1.0])
-    @case(COMMAND, RECOVER)
+    @case(RECOVER)
     async def test_a_cancelled_launch_leaves_nothing(self, bench: ExecutorBench, point: float) -> None:
         began = time.monotonic()
         await bench.launch(self.running())
@@ -230,12 +230,13 @@ class LaunchingCases(ExecutorPlaces):
             with pytest.raises(PortTaken, match=str(port)):
                 await bench.launcher.pick_port(self.running(), port)
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_an_existing_run_is_executed_once(self, bench: ExecutorBench) -> None:
         spec = self.shell("echo once; while :; do sleep 0.2; done")
         handle = await bench.launch(spec)
 
         await bench.launcher.launch(spec)
 
+        await printed(handle, b"once")
         await handle.kill()
         assert joined(await output_of(handle)) == b"once\n"

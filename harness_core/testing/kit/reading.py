@@ -13,8 +13,8 @@ from harness_core.contracts.output import OutputQuery, Stream
 from harness_core.testing.kit.bench import ExecutorBench, ExecutorPlaces, joined, output_of, printed, until
 from harness_core.testing.kit.case import case
 
-COMMAND, OUTPUT = Capability.COMMAND, Capability.OUTPUT
-DURABLE_OUTPUT, EXACT_OUTPUT, RECOVER = Capability.DURABLE_OUTPUT, Capability.EXACT_OUTPUT, Capability.RECOVER
+OUTPUT, DURABLE_OUTPUT, EXACT_OUTPUT = Capability.OUTPUT, Capability.DURABLE_OUTPUT, Capability.EXACT_OUTPUT
+RECOVER = Capability.RECOVER
 
 LINES = [f"line {number}" for number in range(200)]
 TEXT = "".join(f"{line}\n" for line in LINES).encode()
@@ -71,7 +71,7 @@ class ReadingCases(ExecutorPlaces):
         assert times == sorted(times)
         assert before - skew <= times[0] <= times[-1] <= datetime.now(UTC) + skew
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_the_streams_are_told_apart_or_said_to_be_mixed(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("echo to-out; echo to-err >&2"))
 
@@ -81,13 +81,13 @@ class ReadingCases(ExecutorPlaces):
         apart = by_stream[Stream.OUT] == b"to-out\n" and by_stream[Stream.ERR] == b"to-err\n"
         assert apart or sorted(by_stream[Stream.MIXED].split()) == [b"to-err", b"to-out"]
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_a_last_line_without_an_end_is_seen(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("printf 'whole\\nhalf'"))
 
         assert joined(await output_of(handle)) == b"whole\nhalf"
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_ten_megabytes_arrive_whole(self, bench: ExecutorBench) -> None:
         # 160,000 lines of 64 bytes that differ, so that a swapped or lost piece is noticed.
         script = "awk 'BEGIN { for (i = 0; i < 160000; i++) printf \"%063d\\n\", i }'"
@@ -164,7 +164,7 @@ class ReadingCases(ExecutorPlaces):
 
         assert (everything, nothing) == (TEXT, b"")
 
-    @case(COMMAND, OUTPUT, EXACT_OUTPUT)
+    @case(OUTPUT, EXACT_OUTPUT)
     async def test_a_line_of_five_megabytes(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("head -c 5000000 /dev/zero | tr '\\0' x; echo"))
 
@@ -181,13 +181,13 @@ class ReadingCases(ExecutorPlaces):
         ],
         ids=["nul", "invalid-utf-8", "half-a-character", "control-sequences", "carriage-returns"],
     )
-    @case(COMMAND, OUTPUT, EXACT_OUTPUT)
+    @case(OUTPUT, EXACT_OUTPUT)
     async def test_output_is_exact(self, bench: ExecutorBench, octal: str, data: bytes) -> None:
         handle = await bench.launch(self.shell(f"printf '{octal}'"))
 
         assert joined(await output_of(handle)) == data
 
-    @case(COMMAND, OUTPUT, DURABLE_OUTPUT)
+    @case(OUTPUT, DURABLE_OUTPUT)
     async def test_nobody_has_to_read_for_a_program_to_go_on(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("head -c 3000000 /dev/zero | tr '\\0' y; exit 0"))
 

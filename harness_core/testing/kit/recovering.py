@@ -15,7 +15,7 @@ from harness_core.contracts.run import HandleState, LaunchSpec
 from harness_core.testing.kit.bench import ExecutorBench, ExecutorPlaces, ended, joined, new_mark, output_of, through_json
 from harness_core.testing.kit.case import case
 
-COMMAND, RECOVER, OUTPUT = Capability.COMMAND, Capability.RECOVER, Capability.OUTPUT
+OUTPUT, RECOVER = Capability.OUTPUT, Capability.RECOVER
 
 
 class RecoveringCases(ExecutorPlaces):
@@ -81,7 +81,7 @@ class RecoveringCases(ExecutorPlaces):
         handle = await self._recovered(bench, spec, state)
         assert (await handle.wait()).code == 9
 
-    @case(COMMAND, RECOVER)
+    @case(RECOVER)
     async def test_a_recovered_run_is_killed_with_its_tree(self, bench: ExecutorBench) -> None:
         mark = new_mark()
         spec = self.shell("sh -c 'while :; do sleep 0.2; done' sh \"$1\" & while :; do sleep 0.2; done", mark)

@@ -11,7 +11,7 @@ from harness_core.contracts.offer import Capability
 from harness_core.testing.kit.bench import ExecutorBench, ExecutorPlaces, ended, new_mark, printed, until
 from harness_core.testing.kit.case import case
 
-COMMAND, OUTPUT, SIGNALS = Capability.COMMAND, Capability.OUTPUT, Capability.SIGNALS
+OUTPUT, SIGNALS = Capability.OUTPUT, Capability.SIGNALS
 
 LOOP = "while :; do sleep 0.2; done"
 # $1 is the mark. Each leaves a second process besides the main one, farther away each time.
@@ -35,7 +35,7 @@ class StoppingCases(ExecutorPlaces):
             await handle.request_stop(None, 10.0)
             await handle.wait()
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_a_program_may_end_in_its_own_way_when_asked_to_stop(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done"))
         await printed(handle, b"ready")
@@ -44,7 +44,7 @@ class StoppingCases(ExecutorPlaces):
 
         assert (await handle.wait()).code == 5
 
-    @case(COMMAND, OUTPUT, SIGNALS)
+    @case(OUTPUT, SIGNALS)
     async def test_a_stop_by_another_signal(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("trap 'exit 6' USR1; echo ready; while :; do sleep 0.1; done"))
         await printed(handle, b"ready")
@@ -54,7 +54,7 @@ class StoppingCases(ExecutorPlaces):
         assert (await handle.wait()).code == 6
 
     @pytest.mark.parametrize("name", ["HUP", "INT", "USR1", "USR2"])
-    @case(COMMAND, OUTPUT, SIGNALS)
+    @case(OUTPUT, SIGNALS)
     async def test_a_signal_arrives(self, bench: ExecutorBench, name: str) -> None:
         handle = await bench.launch(self.shell(f"trap 'echo got {name}' {name}; echo ready; while :; do sleep 0.1; done"))
         await printed(handle, b"ready")
@@ -71,7 +71,7 @@ class StoppingCases(ExecutorPlaces):
         with pytest.raises(NotSupported):
             await handle.signal("HUP")
 
-    @case(COMMAND, OUTPUT)
+    @case(OUTPUT)
     async def test_what_ignores_a_stop_is_killed(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("trap '' TERM INT HUP; echo ready; while :; do sleep 0.1; done"))
         await printed(handle, b"ready")
@@ -82,7 +82,7 @@ class StoppingCases(ExecutorPlaces):
         exit = await handle.wait()
         assert exit.signal == "KILL" or exit.code == 137
 
-    @case(COMMAND, OUTPUT, SIGNALS)
+    @case(OUTPUT, SIGNALS)
     async def test_what_is_frozen_is_killed(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("echo ready; while :; do sleep 0.1; done"))
         await printed(handle, b"ready")
@@ -93,7 +93,7 @@ class StoppingCases(ExecutorPlaces):
         await handle.wait()
 
     @pytest.mark.parametrize("tree", TREES)
-    @case(COMMAND)
+    @case()
     async def test_kill_clears_the_tree(self, bench: ExecutorBench, tree: str) -> None:
         mark = new_mark()
         handle = await bench.launch(self.shell(TREES[tree], mark))
@@ -108,7 +108,7 @@ class StoppingCases(ExecutorPlaces):
         assert list(await self.living(mark)) == []
         await handle.wait()
 
-    @case(COMMAND)
+    @case()
     async def test_kill_clears_what_an_ended_program_left_behind(self, bench: ExecutorBench) -> None:
         mark = new_mark()
         handle = await bench.launch(self.shell(f"sh -c '{LOOP}' sh \"$1\" & exit 0", mark))
