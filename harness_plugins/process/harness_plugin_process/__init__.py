@@ -1,0 +1,1 @@
+"""Executors for this machine: `process` starts and owns, `process-attach` watches what already runs."""
