@@ -84,6 +84,13 @@ def test_the_older_timeout_bounds_the_attempt(run, serving, target_at):
     assert (health.healthy, health.detail) == (False, f"timed out at 127.0.0.1:{port}")
 
 
+def test_a_good_probe_hangs_up_by_itself_and_at_once(probe, monkeypatch):
+    # Without a polite end of ours it would sit out its patience with the other side's.
+    monkeypatch.setattr("harness_plugin_health.hangup.PATIENCE", 60)
+
+    assert probe(_redis, {}).healthy
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_nobody_there_is_a_refused_connection(run, serving, target_at, host):
     async def once():

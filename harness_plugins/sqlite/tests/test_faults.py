@@ -1,3 +1,4 @@
+import errno
 import os
 import sqlite3
 import stat
@@ -8,6 +9,7 @@ import pytest
 from harness_core.contracts import Conflict, Corrupt, Full, RegistryChange, StoredEvent, TooNew, Unavailable
 from harness_core.testing import FakeContext
 from harness_plugin_sqlite.backend import SqliteRegistry
+from harness_plugin_sqlite.files import make_if_missing
 
 
 @pytest.fixture
@@ -298,6 +300,15 @@ def test_a_new_store_on_a_full_disk_is_full_and_leaves_nothing_half_made(run, re
             return await registry.commit([RegistryChange("service", "a", 1)])
 
     assert run(opened()) == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_folder_without_room_for_another_file_is_full(file, number):
+    def fill(new):
+        raise OSError(number, os.strerror(number), str(new))
+
+    with pytest.raises(Full, match=f"no room left to make {file}"):
+        make_if_missing(file, fill)
 
 
 def test_a_file_moved_away_under_us_is_not_written_on_unnoticed(run, registry_at, file, tmp_path):
