@@ -112,20 +112,32 @@ def event_batches(session: Session, request: SubscribeEvents, *, limit: int) -> 
     return _over_restarts(session, read)
 
 
-def reconnect(session: Session, error: HarnessError) -> None:
-    """Connect anew after `error`, for as long as PATIENCE; a daemon that was killed is started again."""
-    session.output.say(f"the daemon went away ({error.message}); connecting again")
+def reconnect(
+    session: Session,
+    error: HarnessError,
+    *,
+    say: Callable[[str], None] | None = None,
+    check: Callable[[], None] | None = None,
+) -> None:
+    """Connect anew after `error`, for as long as PATIENCE; a daemon that was killed is started again.
+
+    `check` is called now and then, and may raise to end it.
+    """
+    say = say or session.output.say
+    say(f"the daemon went away ({error.message}); connecting again")
     session.close()
     deadline = time.monotonic() + PATIENCE
     while True:
+        time.sleep(_PAUSE)
+        if check is not None:
+            check()
         try:
             session.client(start=not _said_goodbye(error))
-            session.output.say("connected again")
+            say("connected again")
             return
         except Unreachable:
             if time.monotonic() >= deadline:
                 raise
-            time.sleep(_PAUSE)
 
 
 def _over_restarts(session: Session, read: Callable[[Client], Iterator[list[dict[str, Any]]]]) -> Iterator[list[dict[str, Any]]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK = 0.2
+_RECONNECTIONS = 5
+"""How often a new connection may be lost at once, one after the other."""
 _LAST_WORDS = 0.3
 """Seconds of silence after which the logs of stopped services count as read."""
 
@@ -109,13 +111,26 @@ class Foreground:
             self._look_at_signals(client)
             done = self._advance(client)
         except ConnectionLost as e:
-            self._screen.pause()
-            reconnect(self._session, e)
-            self._streams = _Streams()
-            self._open(self._session.client())
+            self._reconnect(e)
             return False
         self._screen.refresh(self._board, stopping=self._phase is Phase.STOPPING)
         return done
+
+    def _reconnect(self, error: ConnectionLost) -> None:
+        """Go on where it was, on a new connection."""
+        for _ in range(_RECONNECTIONS):
+            reconnect(self._session, error, say=self._screen.say, check=self._give_up_if_told_to)
+            self._streams = _Streams()
+            try:
+                return self._open(self._session.client())
+            except ConnectionLost as again:
+                error = again
+        raise error
+
+    def _give_up_if_told_to(self) -> None:
+        if len(self._signals) - self._obeyed > 1:
+            self._screen.say("giving up; services run on without a daemon, and the next command starts one: harness down")
+            raise Finish(128 + self._signals[-1])
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -183,6 +198,10 @@ class Foreground:
             for item in items:
                 self._logs.take(item)
             self._screen.logs(items)
+        if self._phase is Phase.STAYING:
+            for stream in (streams.events, streams.logs):
+                if stream is not None and stream.ended:
+                    stream.result  # noqa: B018 – raises: they end by themselves only with an error
 
     def _show(self, items: list[dict[str, Any]]) -> None:
         now = time.monotonic()

@@ -21,9 +21,9 @@ PATIENCE = 1.0
 class _Partial:
     """A line whose end has not come yet."""
 
+    item: Mapping[str, Any]
+    since: float
     data: bytearray = field(default_factory=bytearray)
-    item: Mapping[str, Any] = field(default_factory=dict)
-    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,15 @@ class LogLines:
             return data + b"\n" if item["end"] else data
         key = (item["service"], item["run"], item["stream"])
         partial = self._partial.get(key)
-        if partial is not None:
-            partial.data += data
-            data = bytes(partial.data)
-        if item["end"] or len(data) >= LONGEST:
-            self._partial.pop(key, None)
-            return self._line(partial.item if partial else item, data)
         if partial is None:
-            self._partial[key] = _Partial(bytearray(data), item, time.monotonic())
-        return b""
+            if item["end"]:
+                return self._line(item, data)
+            partial = self._partial[key] = _Partial(item, time.monotonic())
+        partial.data += data
+        if not item["end"] and len(partial.data) < LONGEST:
+            return b""
+        del self._partial[key]
+        return self._line(partial.item, bytes(partial.data))
 
     def rest(self, *, older_than: float = 0.0) -> bytes:
         """Unfinished lines that have waited so long, shown as they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,7 @@ COMMANDS = {
     "version": "Show the version.",
 }
 ALIASES = {"ps": "status"}
+_NOBODY_READS = 128 + signal.SIGPIPE
 COMPLETE = "_HARNESS_COMPLETE"
 
 
@@ -74,12 +76,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output(_settings_for_errors(arguments))
     try:
         code = _run(arguments or ["--help"], output)
-        sys.stdout.flush()
+        output.detail(f"exit {code}")
     except BrokenPipeError:
-        # Whoever read us has gone, as `head` does. Python would complain once more while it flushes at exit.
+        code = _NOBODY_READS
+    return _flushed(code)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, after everything was written, or is known to be read by nobody (as after `head`)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python would try once more at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    output.detail(f"exit {code}")
+        return code or _NOBODY_READS
     return code
 
 

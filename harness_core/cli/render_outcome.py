@@ -14,16 +14,15 @@ def outcome_lines(outcome: Mapping[str, Any], *, only_failures: bool = False) ->
     """✓ or ✗ for each service, with its addresses, or with its cause and last lines."""
     services = [s for s in outcome["services"] if not (only_failures and s["reached"])]
     width = max((len(s["name"]) for s in services), default=0)
-    lines = [one for service in services for one in _service(service, width)]
-    if not outcome["services"]:
-        lines.append(line("nothing to do"))
-    return lines
+    return [one for service in services for one in _service(service, width)]
 
 
 def verdict(outcome: Mapping[str, Any]) -> Line:
     """The whole in a sentence."""
     services = outcome["services"]
     missed = [s["name"] for s in services if not s["reached"]]
+    if not services:
+        return line("nothing to do")
     if not missed:
         return line(Span(f"{plural(len(services), 'service')} as wished", Style.GOOD))
     late = "in time " if outcome["timed_out"] else ""

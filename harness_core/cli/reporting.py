@@ -10,6 +10,8 @@ from harness_core.cli.progress import await_outcome
 from harness_core.cli.render_error import problem_record
 from harness_core.cli.render_outcome import outcome_lines, verdict
 from harness_core.cli.session import Session
+from harness_core.client import RemoteError
+from harness_core.protocol import StopServices
 
 if TYPE_CHECKING:
     from harness_core.protocol import Request
@@ -20,6 +22,10 @@ def carry_out(session: Session, request: Request) -> int:
     client = session.client()
     try:
         outcome = await_outcome(client, request, session.output)
+    except RemoteError as e:
+        if e.kind == "project.unknown" and isinstance(request, StopServices) and request.services is None:
+            return report(session, {"reached": True, "timed_out": False, "services": []})
+        raise
     except KeyboardInterrupt:
         session.output.say("not waiting any longer; the daemon goes on with it: harness status")
         raise

@@ -8,11 +8,24 @@ from harness_core.cli.failures import exit_code_of, exit_code_of_outcome, exit_c
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
-        ("usage", 2), ("service.unknown", 2), ("config.invalid", 3), ("config.not-found", 3), ("plugin.missing", 3),
-        ("daemon.unreachable", 4), ("daemon.version", 4), ("state.unwritable", 4), ("daemon.timeout", 5), ("request.timeout", 5),
-        ("auth.untrusted", 6), ("auth.role", 6), ("trust.broken", 6), ("project.unknown", 1), ("stop.dependents", 1), ("internal", 70),
+        ("usage", 2),
+        ("service.unknown", 2),
+        ("config.invalid", 3),
+        ("config.not-found", 3),
+        ("plugin.missing", 3),
+        ("daemon.unreachable", 4),
+        ("daemon.version", 4),
+        ("state.unwritable", 4),
+        ("daemon.timeout", 5),
+        ("request.timeout", 5),
+        ("auth.untrusted", 6),
+        ("auth.role", 6),
+        ("trust.broken", 6),
+        ("project.unknown", 1),
+        ("stop.dependents", 1),
+        ("internal", 70),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_error_has_its_exit_code(kind, code):
     assert exit_code_of(kind) == code
 

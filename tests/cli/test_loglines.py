@@ -13,8 +13,14 @@ from harness_core.cli.loglines import LogLines, LogStyle, complaint
 
 def item(text: str | bytes, *, service: str = "api", stream: str = "out", end: bool = True, **more: Any) -> dict[str, Any]:
     body = {
-        "type": "log", "service": service, "run": "r1", "at": "2030-01-01T12:00:00+00:00", "stream": stream, "end": end, "cursor": "c",
-    }  # fmt: skip
+        "type": "log",
+        "service": service,
+        "run": "r1",
+        "at": "2030-01-01T12:00:00+00:00",
+        "stream": stream,
+        "end": end,
+        "cursor": "c",
+    }
     if isinstance(text, bytes):
         body["base64"], text = base64.b64encode(text).decode(), text.decode(errors="replace")
     return {**body, "text": text, **more}
@@ -27,8 +33,13 @@ def shown(style: LogStyle, *items: dict[str, Any]) -> bytes:
 
 def test_one_service_in_a_pipe_comes_byte_by_byte():
     data = shown(
-        LogStyle(prefixed=False), item(b"caf\xe9 \xff"), item("\x1b[31mred"), item("half", end=False), item(" whole"), item("no end", end=False)
-    )  # fmt: skip
+        LogStyle(prefixed=False),
+        item(b"caf\xe9 \xff"),
+        item("\x1b[31mred"),
+        item("half", end=False),
+        item(" whole"),
+        item("no end", end=False),
+    )
 
     assert data == b"caf\xe9 \xff\n\x1b[31mred\nhalf whole\nno end"
 
@@ -36,8 +47,12 @@ def test_one_service_in_a_pipe_comes_byte_by_byte():
 def test_several_services_never_mix_within_a_line():
     data = shown(
         LogStyle(prefixed=True),
-        item("a1 ", end=False), item("b1", service="db"), item("a2 ", end=False), item("err", stream="err"), item("a3"),
-    )  # fmt: skip
+        item("a1 ", end=False),
+        item("b1", service="db"),
+        item("a2 ", end=False),
+        item("err", stream="err"),
+        item("a3"),
+    )
 
     assert data.decode().splitlines() == ["db | b1", "api | err", "api | a1 a2 a3"]
 

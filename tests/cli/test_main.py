@@ -137,8 +137,11 @@ def test_a_closed_pipe_is_quiet(project, unbuffered):
     reading, writing = os.pipe()
     command = subprocess.Popen(
         [sys.executable, "-m", "harness_core", "config"],
-        stdout=writing, stderr=subprocess.PIPE, cwd=project, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-    )  # fmt: skip
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd=project,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
     os.close(writing)
     os.read(reading, 10)
     os.close(reading)
@@ -162,8 +165,11 @@ def test_colours_follow_the_conventions(tmp_path, environ, arguments, coloured):
     clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     done = subprocess.run(
         [sys.executable, "-m", "harness_core", "statsu", *arguments],
-        capture_output=True, env={**clean, **environ}, cwd=tmp_path, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        env={**clean, **environ},
+        cwd=tmp_path,
+        check=False,
+    )
 
     assert (b"\x1b[" in done.stderr) is coloured
 

@@ -25,10 +25,24 @@ WIDTHS = (60, 80, 200)
 
 def service(name: str, **fields: Any) -> dict[str, Any]:
     body = {
-        "name": name, "type": "process", "state": "running", "health": "none", "pid": 17, "run": "r1", "ref": "pid 17",
-        "started_at": "2030-01-01T11:56:48+00:00", "restarts": 0, "exit": None, "reason": "", "endpoints": {},
-        "containment": "cgroup", "oneshot": False, "wanted": True, "waiting_for": None, "description": "",
-    }  # fmt: skip
+        "name": name,
+        "type": "process",
+        "state": "running",
+        "health": "none",
+        "pid": 17,
+        "run": "r1",
+        "ref": "pid 17",
+        "started_at": "2030-01-01T11:56:48+00:00",
+        "restarts": 0,
+        "exit": None,
+        "reason": "",
+        "endpoints": {},
+        "containment": "cgroup",
+        "oneshot": False,
+        "wanted": True,
+        "waiting_for": None,
+        "description": "",
+    }
     return {**body, **fields}
 
 
@@ -39,19 +53,30 @@ STATUS = {
     "degraded": None,
     "services": [
         service(
-            "api-with-a-long-name", health="healthy", restarts=2, endpoints={"http": "http://127.0.0.1:54321"},
-            memory=50_000_000, cpu_seconds=12.3,
+            "api-with-a-long-name",
+            health="healthy",
+            restarts=2,
+            endpoints={"http": "http://127.0.0.1:54321"},
+            memory=50_000_000,
+            cpu_seconds=12.3,
         ),
         service(
-            "migrate", state="completed", exit={"code": 0, "signal": None, "reason": None, "at": None}, started_at=None, oneshot=True,
+            "migrate",
+            state="completed",
+            exit={"code": 0, "signal": None, "reason": None, "at": None},
+            started_at=None,
+            oneshot=True,
         ),
         service("late", state="waiting", reason="waiting for db to be healthy (starting)", started_at=None),
         service(
-            "flaky", state="failed", exit={"code": 1, "signal": None, "reason": None, "at": None}, restarts=5,
+            "flaky",
+            state="failed",
+            exit={"code": 1, "signal": None, "reason": None, "at": None},
+            restarts=5,
             reason="5 restarts in 60s: exit 1",
         ),
     ],
-}  # fmt: skip
+}
 
 
 def drawn(renderable: Any, width: int) -> str:
@@ -78,8 +103,17 @@ def test_columns_are_dropped_by_priority():
     assert titles[60] == ["service", "state", "endpoint"]
     assert titles[80] == ["service", "state", "health", "uptime", "endpoint"]
     assert titles[200] == [
-        "service", "type", "state", "health", "uptime", "restarts", "endpoint", "cpu", "memory", "reason",
-    ]  # fmt: skip
+        "service",
+        "type",
+        "state",
+        "health",
+        "uptime",
+        "restarts",
+        "endpoint",
+        "cpu",
+        "memory",
+        "reason",
+    ]
 
 
 def test_the_status_is_in_words():
@@ -120,12 +154,28 @@ OUTCOME = {
     "reached": False,
     "timed_out": False,
     "services": [
-        {"name": "db", "reached": True, "already": True, "state": "running", "reason": "", "exit": None, "last_lines": [],
-         "endpoints": {"main": "tcp://127.0.0.1:5432"}},
-        {"name": "api", "reached": False, "already": False, "state": "failed", "reason": "exit 2", "exit": None, "endpoints": {},
-         "last_lines": ["loading", "no module \x1b[31mflask"]},
+        {
+            "name": "db",
+            "reached": True,
+            "already": True,
+            "state": "running",
+            "reason": "",
+            "exit": None,
+            "last_lines": [],
+            "endpoints": {"main": "tcp://127.0.0.1:5432"},
+        },
+        {
+            "name": "api",
+            "reached": False,
+            "already": False,
+            "state": "failed",
+            "reason": "exit 2",
+            "exit": None,
+            "endpoints": {},
+            "last_lines": ["loading", "no module \x1b[31mflask"],
+        },
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -138,7 +188,7 @@ def test_an_outcome_says_which_why_and_the_last_lines(width):
 
 
 def test_quiet_outcomes_name_only_failures():
-    assert [plain(one) for one in outcome_lines(OUTCOME, only_failures=True)][0].startswith("✗ api")
+    assert next(plain(one) for one in outcome_lines(OUTCOME, only_failures=True)).startswith("✗ api")
 
 
 def test_the_verdict_names_what_was_missed():
@@ -192,10 +242,15 @@ def test_all_kinds_of_the_contract_have_been_seen_here():
 @pytest.mark.parametrize("width", WIDTHS)
 def test_why_gives_sentence_causes_probes_events_and_last_lines(width):
     why = {
-        "service": "api", "state": "backoff", "summary": "restarts in 2 s", "causes": ["exit 1, three times in 10 s"],
+        "service": "api",
+        "state": "backoff",
+        "summary": "restarts in 2 s",
+        "causes": ["exit 1, three times in 10 s"],
         "probes": [{"at": EVENT["at"], "healthy": False, "detail": "connection refused"}],
-        "events": [{**EVENT, "kind": "note", "detail": "noted"}], "exit": None, "last_lines": ["boom"],
-    }  # fmt: skip
+        "events": [{**EVENT, "kind": "note", "detail": "noted"}],
+        "exit": None,
+        "last_lines": ["boom"],
+    }
 
     text = drawn(render.lines(why_lines(why)), width)
 
@@ -207,13 +262,16 @@ def test_why_gives_sentence_causes_probes_events_and_last_lines(width):
 
 
 PLAN = {
-    "project": "shop-1", "name": "shop", "changes": True, "problems": [],
+    "project": "shop-1",
+    "name": "shop",
+    "changes": True,
+    "problems": [],
     "steps": [
         {"service": "api", "action": "restart", "reason": "env changed"},
         {"service": "db", "action": "keep", "reason": ""},
         {"service": "old", "action": "remove", "reason": "not in the file any more"},
     ],
-}  # fmt: skip
+}
 
 
 def test_a_plan_shows_what_changes_and_counts():
@@ -232,9 +290,14 @@ def test_a_plan_without_changes_says_so():
 
 
 PROBLEM = {
-    "kind": "config.unknown-key", "message": "unknown key 'comand'", "path": "services.db.comand", "hint": "did you mean 'command'?",
-    "position": {"file": "/srv/services.yaml", "line": 9, "column": 5}, "source": "\t   comand: [./db]", "severity": "error",
-}  # fmt: skip
+    "kind": "config.unknown-key",
+    "message": "unknown key 'comand'",
+    "path": "services.db.comand",
+    "hint": "did you mean 'command'?",
+    "position": {"file": "/srv/services.yaml", "line": 9, "column": 5},
+    "source": "\t   comand: [./db]",
+    "severity": "error",
+}
 
 
 def test_a_problem_points_at_the_offending_word():

@@ -10,10 +10,22 @@ from harness_core.cli.words import duration, ending, plural, since, size
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "0.0s"), (-3, "0.0s"), (0.44, "0.4s"), (9.94, "9.9s"), (9.96, "10s"), (59.4, "59s"), (59.6, "1m"), (61, "1m1s"),
-        (3599.7, "1h"), (3661, "1h1m"), (7325, "2h2m"), (86400, "1d"), (90061, "1d1h"), (40 * 86400, "40d"),
+        (0, "0.0s"),
+        (-3, "0.0s"),
+        (0.44, "0.4s"),
+        (9.94, "9.9s"),
+        (9.96, "10s"),
+        (59.4, "59s"),
+        (59.6, "1m"),
+        (61, "1m1s"),
+        (3599.7, "1h"),
+        (3661, "1h1m"),
+        (7325, "2h2m"),
+        (86400, "1d"),
+        (90061, "1d1h"),
+        (40 * 86400, "40d"),
     ],
-)  # fmt: skip
+)
 def test_a_duration_has_two_units_at_most(seconds, words):
     assert duration(seconds) == words
 
