@@ -169,7 +169,7 @@ async def _renew(daemon: Daemon, server: Server, names: frozenset[str]) -> None:
         try:
             if await asyncio.to_thread(trust.ensure, daemon.state_dir, owner=_owner(), names=names):
                 trust.reload_server(server.context, daemon.state_dir)
-                announce(options.state_dir, address=server.address, started_at=daemon.started_at)
+                announce(daemon.state_dir, address=server.address, started_at=daemon.started_at)
                 daemon.log.logger.info("renewed the server certificate")
         except HarnessError as e:
             daemon.log.logger.error("cannot renew certificates: %s", e.message)

@@ -175,6 +175,7 @@ async def handle_stop_daemon(daemon: Daemon, call: Call, request: protocol.StopD
                 project["id"], None, force=True, down=False, kill=False, wait=True, timeout=None, by=call.caller.name
             )
             await _with_events(daemon, call, project["id"], work)
+        await daemon.manager.end_keeper()
     # The reply is written before the loop comes to those who wait for this.
     asyncio.get_running_loop().call_later(0.01, daemon.stop.set)
     return {}

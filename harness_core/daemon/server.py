@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -34,6 +35,8 @@ MAX_GREETING = 64
 MAX_CONNECTIONS = 1_000
 _HIGH_WATER = 256 * 1024
 _LOW_WATER = 64 * 1024
+_AT_ONCE = 32
+"""Frames of one client that are read in one turn of the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Server:
         self._tasks = tasks
         self._patience = patience
         self._encoder = Encoder()
-        self._greeting = 0
+        self._greeting: set[asyncio.Task[None]] = set()
         self._count = 0
         self._accepting: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
@@ -96,6 +99,8 @@ class Server:
         """Accept nobody any more, tell those who are there, and let them go."""
         if self._accepting is not None:
             self._accepting.cancel()
+        for greeting in self._greeting:
+            greeting.cancel()
         if self._listener is not None:
             self._listener.close()
         for connection in list(self.connections):
@@ -136,17 +141,20 @@ class Server:
                 await asyncio.sleep(0.1)  # out of descriptors: others must go before anybody can come
                 continue
             who = f"{peer[0]}:{peer[1]}"
-            if self._greeting >= MAX_GREETING or len(self.connections) >= MAX_CONNECTIONS:
-                sock.close()
+            if len(self._greeting) >= MAX_GREETING or len(self.connections) >= MAX_CONNECTIONS:
                 self.refused(who, "too many connections")
+                sock.close()
                 continue
-            self._greeting += 1
-            self._tasks.create_task(self._greet(sock, who))
+            connection = Connection(self, who, self._patience)
+            greeting = self._tasks.create_task(self._greet(sock, who, connection))
+            self._greeting.add(greeting)
+            greeting.add_done_callback(self._greeting.discard)
+            # Also of a task that was cancelled before it began: as long as there is no transport, nobody owns the socket.
+            greeting.add_done_callback(lambda _, sock=sock, connection=connection: connection.made or sock.close())
 
-    async def _greet(self, sock: socket.socket, peer: str) -> None:
+    async def _greet(self, sock: socket.socket, peer: str, connection: Connection) -> None:
         """Bring one connection up to its session, or end it in time."""
         loop = asyncio.get_running_loop()
-        connection = Connection(self, peer, self._patience)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -162,9 +170,6 @@ class Server:
         except OSError as e:
             reason = getattr(e, "verify_message", None) or getattr(e, "reason", None) or str(e) or type(e).__name__
             self.refused(peer, f"TLS: {reason}")
-            sock.close()
-        finally:
-            self._greeting -= 1
 
 
 class CannotListen(HarnessError):
@@ -185,6 +190,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
         self._message = bytearray()
+        self._unread: deque[Frame] = deque()
         self._room = asyncio.Event()
         self._room.set()
         self._heard = 0.0
@@ -192,6 +198,11 @@ class Connection(asyncio.Protocol):
         self.greeted = asyncio.Event()
         """there is a session, or never will be"""
         self.gone = asyncio.Event()
+
+    @property
+    def made(self) -> bool:
+        """Whether TLS stands, or stood."""
+        return self._transport is not None
 
     # As a channel
 
@@ -240,8 +251,8 @@ class Connection(asyncio.Protocol):
             if isinstance(event, UpgradeRequest):
                 self._upgrade(event)
             elif isinstance(event, Frame):
-                self._frame(event)
-        self._write()
+                self._unread.append(event)
+        self._read()
 
     def eof_received(self) -> None:
         """The client sends no more."""
@@ -258,8 +269,7 @@ class Connection(asyncio.Protocol):
         """The client goes on."""
         self._heard = self._loop.time()
         self._room.set()
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, whatever the cause."""
@@ -307,6 +317,22 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         tls = self._transport.get_extra_info("ssl_object")
         return self._server.caller(tls.getpeercert(binary_form=True))
+
+    def _read(self) -> None:
+        """Take in what has come, as long as the answers are taken; a little at a time, so that others have their turn."""
+        for _ in range(_AT_ONCE):
+            if not self._unread or not self._room.is_set():
+                break
+            self._frame(self._unread.popleft())
+        self._write()
+        if self._transport is None or self._transport.is_closing():
+            self._unread.clear()
+        elif self._unread:
+            self._transport.pause_reading()
+            if self._room.is_set():
+                self._loop.call_soon(self._read)
+        elif self._room.is_set():
+            self._transport.resume_reading()
 
     def _frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:

@@ -122,8 +122,9 @@ class Door:
         self.manager: StandIn
         self.server: Server
         self._patience = patience or Patience()
+        self._opened = ExitStack()
         self._up: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), daemon=True)
 
     def __enter__(self) -> Door:
         self._thread.start()
@@ -131,7 +132,9 @@ class Door:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self._opened.close()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
 
@@ -141,16 +144,25 @@ class Door:
         return host, int(port)
 
     def client(self) -> Client:
-        return connect(self.state_dir, start=False)
+        client = connect(self.state_dir, start=False)
+        self._opened.callback(client.close)
+        return client
 
     def raw(self, *, context: ssl.SSLContext | None = None, timeout: float = 5.0) -> ssl.SSLSocket:
-        plain = socket.create_connection(self.address, timeout=timeout)
-        return (context or trust.client_context(self.state_dir)).wrap_socket(plain, server_hostname="127.0.0.1")
+        plain = self.plain(timeout=timeout)
+        return self._opened.enter_context(
+            (context or trust.client_context(self.state_dir)).wrap_socket(plain, server_hostname="127.0.0.1")
+        )
+
+    def plain(self, *, timeout: float = 5.0) -> socket.socket:
+        return self._opened.enter_context(socket.create_connection(self.address, timeout=timeout))
 
     def transport(self) -> WebSocketTransport:
         info = paths.read_daemon_file(self.state_dir)
         assert info is not None
-        return open_websocket(info.address, fingerprint=info.fingerprint, directory=self.state_dir)
+        transport = open_websocket(info.address, fingerprint=info.fingerprint, directory=self.state_dir)
+        self._opened.callback(transport.close)
+        return transport
 
     def call(self, function: Any, *arguments: Any) -> Any:
         async def there() -> Any:
