@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from harness_core.contracts.command import Command
-from harness_core.contracts.errors import NotSupported
+from harness_core.contracts.errors import HarnessError, NotSupported, Unreachable
 from harness_core.contracts.execution import ProcessHandle, Session
+from harness_core.contracts.offer import Change, ChangeKind
 from harness_core.contracts.output import Cursor, Output, OutputQuery, Stream
 from harness_core.contracts.place import Endpoint
 from harness_core.contracts.run import Exit, HandleState, LaunchSpec, Stats
-from harness_core.keeper import Client, NoSuchRun
+from harness_core.keeper import Client, NoSuchRun, Refused
 from harness_plugin_process.endpoints import local_endpoints
 from harness_plugin_process.session import run_beside
 from harness_plugin_process.translation import exit_of, in_contract_terms
@@ -68,7 +69,15 @@ def state_of(facts: Facts) -> HandleState:
 class KeeperHandle(ProcessHandle):
     """One run, live or finished. `ended` is told its name once its end was seen or it was disposed of."""
 
-    def __init__(self, spec: LaunchSpec, keeper: Client, state: HandleState, *, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: LaunchSpec,
+        keeper: Client,
+        state: HandleState,
+        *,
+        report: Callable[[str, Change], None],
+        ended: Callable[[str], None],
+    ) -> None:
         self.ref = f"pid {state.data['pid']}"
         self._run = spec.run
         self._ports = spec.ports
@@ -76,6 +85,7 @@ class KeeperHandle(ProcessHandle):
         self._cwd = (spec.command.cwd if spec.command else None) or spec.base_dir
         self._keeper = keeper
         self._state = state
+        self._report = report
         self._ended = ended
 
     def state(self) -> HandleState:
@@ -113,13 +123,24 @@ class KeeperHandle(ProcessHandle):
         return await run_beside(self._keeper, self._run, command, cwd=self._cwd, user=self._user)
 
     async def request_stop(self, signal: str | None, grace: float) -> None:
-        """Signal its main process; whoever asked keeps the time."""
-        await self.signal(signal or FIRST_SIGNAL)
+        """Signal its main process; whoever asked keeps the time, and kills what could not be asked."""
+        try:
+            await self.signal(signal or FIRST_SIGNAL)
+        except Unreachable:
+            raise
+        except HarnessError as error:
+            self._report(self._run, Change(ChangeKind.NOTE, error.message))
 
     async def signal(self, name: str) -> None:
         """Signal its main process; nothing when that has ended."""
         with in_contract_terms():
-            await self._keeper.signal(self._run, name)
+            try:
+                await self._keeper.signal(self._run, name)
+            except NoSuchRun:
+                return
+            except Refused as error:
+                hint = "a process that became another user can only be signalled by root"
+                raise HarnessError(f"{self.ref} can't be sent {name}: {error}", hint=hint) from error
 
     async def kill(self) -> None:
         """End the whole tree, orphans too."""

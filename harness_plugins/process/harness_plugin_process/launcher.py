@@ -92,7 +92,7 @@ class ProcessLauncher(Launcher):
 
     def _handle(self, spec: LaunchSpec, keeper: Client, state: HandleState) -> KeeperHandle:
         self._live.add(spec.run)
-        return KeeperHandle(spec, keeper, state, ended=self._live.discard)
+        return KeeperHandle(spec, keeper, state, report=self._context.report, ended=self._live.discard)
 
     async def _keeper(self) -> Client:
         with in_contract_terms():

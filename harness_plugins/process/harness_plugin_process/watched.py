@@ -27,7 +27,7 @@ STATS_TIMEOUT = 5.0
 
 
 class WatchedProcess(AttachedHandle):
-    """Reads only: nothing here can signal. Owns the pidfd until `detach`."""
+    """Reads only: nothing here can signal. Owns the pidfd until its exit was asked for or `detach`."""
 
     def __init__(
         self, spec: LaunchSpec, process: Process, pidfd: int, *, context: Context, keeper: Callable[[], Awaitable[Client]]
@@ -81,12 +81,15 @@ class WatchedProcess(AttachedHandle):
         return await run_beside(await self._keeper(), None, command, cwd=self._spec.base_dir, user=None)
 
     async def detach(self) -> None:
-        """Close the pidfd."""
+        """Let go of it; a wait that is still going on fails."""
+        self._release()
+        self._news.set()
+
+    def _release(self) -> None:
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-            self._news.set()
 
     def _on_end(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -97,6 +100,7 @@ class WatchedProcess(AttachedHandle):
         if self._pidfd < 0:
             raise HarnessError(f"{self.ref} is no longer watched")
         status = await exit_status(self._pidfd, within=REAPED_WITHIN)
+        self._release()  # it has told all it can, and whoever watches for long attaches again and again
         if status is None:
             return Exit(at=self._ended_at)
         if os.WIFSIGNALED(status):

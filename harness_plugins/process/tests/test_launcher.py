@@ -18,6 +18,7 @@ from harness_core.contracts import (
     Command,
     CommandNotFound,
     HandleState,
+    HarnessError,
     LaunchFailed,
     Limits,
     LogSettings,
@@ -238,6 +239,19 @@ async def test_a_limit_that_the_machine_denies_is_reported(here):
 
     assert "limits.nofile" in change.detail
     assert handle.state().data["notes"] == [change.detail]
+
+
+async def test_a_stop_that_can_not_be_asked_for_is_a_note_and_a_signal_an_error(here):
+    async with here.bench() as bench:
+        spec = here.running()
+        handle = await bench.launch(spec)
+
+        with pytest.raises(HarnessError, match="can't be sent NONSENSE"):
+            await handle.signal("NONSENSE")
+        await handle.request_stop("NONSENSE", 0.1)
+
+        change = await bench.context.reported(spec.run, "note")
+        assert "can't be sent NONSENSE" in change.detail
 
 
 async def test_endpoints_are_the_specs_ports_on_loopback(here):
