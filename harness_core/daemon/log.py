@@ -7,6 +7,7 @@ that says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -44,6 +45,11 @@ class PrivateFileHandler(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
         """Count what could not be written."""
         self.lost += 1
+
+    def close(self) -> None:
+        """Write nothing more; what the disk has no room for is lost."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class OwnLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import socket
@@ -230,7 +231,8 @@ def test_strangers_cannot_fill_the_disk_with_audit_lines(door, monkeypatch):
 def test_frames_that_are_not_ours_end_the_connection_and_hurt_nobody_else(door, opcode, payload, reason):
     ours = door.transport()
 
-    ours._send_frame(opcode, payload)
+    with contextlib.suppress(ConnectionLost):  # it may hang up before it has all of a frame that is too long
+        ours._send_frame(opcode, payload)
 
     assert reason in close_of(ours)
     assert still_answers(door)
@@ -400,7 +402,6 @@ def test_ctrl_c_in_the_middle_of_a_flood_loses_and_mixes_nothing(door):
         from harness_core.protocol import ReadLogs
         client = connect(pathlib.Path(sys.argv[1]), start=False)
         stream = client.stream(ReadLogs(project="shop"))
-        signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
         def interrupt(*_):
             raise KeyboardInterrupt
         signal.signal(signal.SIGALRM, interrupt)
@@ -409,6 +410,7 @@ def test_ctrl_c_in_the_middle_of_a_flood_loses_and_mixes_nothing(door):
         interrupted = 0
         while True:
             try:
+                signal.setitimer(signal.ITIMER_REAL, 0.003)
                 while stream.get() is not None:
                     pass
                 signal.setitimer(signal.ITIMER_REAL, 0)
