@@ -121,8 +121,7 @@ def test_a_command_that_hangs_and_forks_dies_as_a_tree(home, tools, containment,
         else:
             await client.kill("r1")
             assert tools.processes_with(word) == []
-        while tools.processes_with(word):
-            await asyncio.sleep(0.01)
+        tools.eventually(lambda: not tools.processes_with(word))
         await other.aclose()
         return [info.exit for info in await client.list()]
 

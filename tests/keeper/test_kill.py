@@ -80,7 +80,9 @@ def test_a_tree_that_hops_by_forking_is_killed_whole(home, tools, containment):
     assert home.play(story) == []
 
 
-@pytest.mark.parametrize("script", ["trap '' TERM HUP INT; echo up; while :; do sleep 1; done", "echo up; kill -s STOP $$; sleep 9"])
+@pytest.mark.parametrize(
+    "script", ["trap '' TERM HUP INT; echo up; while :; do sleep 1; done", "echo up; kill -s STOP $$; sleep 9"]
+)
 def test_what_ignores_term_or_is_stopped_is_killed_at_once(home, tools, containment, script):
     async def story(client):
         await client.spawn(home.shell(script))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,8 @@ def test_merged_streams_keep_their_order(home, tools):
 
 def test_every_cursor_resumes_strictly_after_itself(home, tools, reader):
     async def story(client):
-        await finished(client, home.shell("for n in 1 2 3 4 5 6; do echo line $n; sleep 0.01; done", logs=LogSettings(max_size=20)))
+        script = "for n in 1 2 3 4 5 6; do echo line $n; sleep 0.01; done"
+        await finished(client, home.shell(script, logs=LogSettings(max_size=20)))
         there = await reader(client)
         whole = await chunks(there, "r1")
         rests = [b"".join([c.data for c in await chunks(there, "r1", since=chunk.cursor)]) for chunk in whole]
@@ -89,7 +91,7 @@ def test_tail_gives_the_last_lines_and_since_a_time_what_came_later(home, tools,
         script = "seq 1 500; sleep 0.3; echo late; printf unended"
         await finished(client, home.shell(script, logs=LogSettings(max_size=700, keep=9)))
         late = (await chunks(client, "r1"))[-1]
-        when = datetime.fromtimestamp((late.at_ns - 100_000_000) / 1e9, timezone.utc)
+        when = datetime.fromtimestamp((late.at_ns - 100_000_000) / 1e9, UTC)
         there = await reader(client)
         tails = [await tools.text(there, "r1", tail=number) for number in (0, 1, 2, 4, 10_000)]
         since = await tools.text(there, "r1", since=when)
@@ -245,6 +247,12 @@ def test_reading_a_run_that_is_unknown_or_disposed_of_says_so(home, reader):
     home.play(story)
 
 
+def fill(path):
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+
+
 @pytest.fixture
 def small_disk(home):
     """A tmpfs of one megabyte where the state of this home stands."""
@@ -274,14 +282,10 @@ def test_a_full_disk_drops_output_counts_it_says_so_and_recovers_by_itself(small
                 break
             await asyncio.sleep(0.01)
         # The disk is full: nothing new starts, with a clear reason, and what runs goes on.
-        filler = os.open(small_disk / "filler", os.O_WRONLY | os.O_CREAT)
-        with pytest.raises(OSError, match="No space"):
-            while True:
-                os.write(filler, b"x" * 4096)
+        fill(small_disk / "filler")
         with pytest.raises(Refused) as refused:
             await client.spawn(home.shell("true", run="r2"))
         full = await client.list()
-        os.close(filler)
         ballast.unlink()
         (small_disk / "filler").unlink()
         await asyncio.sleep(0.06)  # the keeper tries again after a twentieth of a second
@@ -306,9 +310,7 @@ def test_a_full_disk_drops_output_counts_it_says_so_and_recovers_by_itself(small
 def test_an_exit_is_written_down_even_on_a_full_disk(small_disk, home, tools):
     async def story(client):
         await client.spawn(home.shell("read x; exit 9", stdin=True))
-        with pytest.raises(OSError, match="No space"), open(small_disk / "filler", "wb", buffering=0) as filler:
-            while True:
-                filler.write(b"x" * 4096)
+        fill(small_disk / "filler")
         await client.write("r1", None)
         exit = await client.wait("r1")
         return exit

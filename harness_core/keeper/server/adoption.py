@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING, Any, Callable
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Callable
 from harness_core.keeper.server import kernel, spawning
 from harness_core.keeper.server.feed import Feed
 from harness_core.keeper.server.loop import READ
+from harness_core.keeper.server.processes import Marks
 from harness_core.keeper.server.run import Run
+from harness_core.keeper.server.transient import KILL_WITHIN
 
 if TYPE_CHECKING:
     from harness_core.keeper.server.keeper import Keeper
@@ -34,6 +37,7 @@ def adopt(keeper: Keeper, handed: dict[str, Any]) -> None:
         elif not _find_unrecorded(keeper, run):
             shutil.rmtree(folder, ignore_errors=True)  # its keeper died before it had started anything
             continue
+        run.foreign = run.run not in handed
         try:
             run.segments.resume()
         except OSError as error:
@@ -42,6 +46,8 @@ def adopt(keeper: Keeper, handed: dict[str, Any]) -> None:
         found.append(run)
     keeper.journal.rewrite([])
     keeper.compact()
+    for name in os.listdir(keeper.execs_dir):
+        _end_transient(keeper, name)
     for run in found:
         given = handed.get(run.run)
         if given is not None:
@@ -113,6 +119,27 @@ def _guess_cgroup(keeper: Keeper, run: Run) -> None:
         run.cgroup, run.containment = os.path.join(keeper.cgroups.base, "r-" + run.run), "cgroup"
 
 
+class _Leftover:
+    """A transient command whose keeper died, and with it everybody who could have asked for it."""
+
+    live = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cgroup: str | None = None
+
+    def marks(self) -> Marks:
+        return Marks(-1, False, b"HARNESS_EXEC=" + self.name.encode(), foreign=True)
+
+
+def _end_transient(keeper: Keeper, name: str) -> None:
+    def ended(survivors: list[tuple[int, str]]) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(keeper.execs_dir, name))
+
+    keeper.killer.kill(_Leftover(name), KILL_WITHIN, ended)
+
+
 def _receive(keeper: Keeper, run: Run, given: dict[str, Any]) -> None:
     run.segments.lost = given["lost"]
     for fd, stream in given["captures"]:
@@ -142,7 +169,7 @@ def _take(keeper: Keeper, run: Run, pidfd: int) -> None:
         keeper.run_ended(run, None, reason="lost")
         return
     os.set_inheritable(run.pidfd, False)
-    run.adopted = True
+    run.adopted = run.foreign = True
     keeper.loop.watch(run.pidfd, READ, _Watch(keeper, run))
     keeper.emit("adopted", project=run.project, service=run.service, **run.record())
 
@@ -171,11 +198,13 @@ class _Watch:
 
     def __call__(self, mask: int) -> None:
         told, status = kernel.pidfd_exit_status(self._run.pidfd)
+        if status is None:
+            status = kernel.zombie_exit_status(self._run.pid, self._run.start_ticks)
         if status is not None or not told:
             self._end(status)
         elif self._waiting is None:
-            # Dead, but its parent (process 1, mostly) has not reaped it, and only then the kernel tells how it ended.
-            # It may take its time; a hang-up is reported whatever is asked for.
+            # Dead, not reaped by its parent (process 1, mostly), and not ours to look at: the kernel tells how it ended
+            # once it is reaped, which may take its time. A hang-up is reported whatever is asked for.
             self._keeper.loop.change(self._run.pidfd, 0)
             self._waiting = self._keeper.loop.later(REAPED_WITHIN, lambda: self._end(None)).cancel
 

@@ -78,6 +78,11 @@ class Keeper:
         """Where each run has its folder."""
         return os.path.join(self.state_dir, "runs")
 
+    @property
+    def execs_dir(self) -> str:
+        """Where each transient command leaves an empty file while it lives."""
+        return os.path.join(self.state_dir, "execs")
+
     def find(self, run: Any) -> Run:
         """The run of that name; refuses an unknown one."""
         found = self.runs.get(run) if isinstance(run, str) else None

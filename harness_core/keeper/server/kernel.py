@@ -49,6 +49,18 @@ def pidfd_exit_status(pidfd: int) -> tuple[bool, int | None]:
     return _tells_exits(), None
 
 
+def zombie_exit_status(pid: int, ticks: int) -> int | None:
+    """The wait status of a dead process that its parent has not reaped yet; None where it is not ours to see."""
+    try:
+        # To others than its owner the kernel shows 0 here, which would read as success.
+        if os.stat("/proc/%d" % pid).st_uid != os.geteuid():
+            return None
+        fields = stat_fields(pid)
+    except OSError:
+        return None
+    return int(fields[49]) if fields[0] == b"Z" and int(fields[19]) == ticks else None
+
+
 @functools.lru_cache(maxsize=None)
 def _tells_exits() -> bool:
     release = os.uname().release.split("-")[0].split(".")

@@ -73,10 +73,6 @@ class Killer:
         else:
             self._sweep_soon(PAUSE_FIRST)
 
-    def is_empty(self, tree: Tree) -> bool:
-        """Whether nothing of a tree is left, without killing anything."""
-        return not tree.live and not self.members(tree)
-
     def members(self, tree: Tree) -> set[int]:
         """The live processes of a tree."""
         if tree.cgroup is not None and os.path.isdir(tree.cgroup):
@@ -84,9 +80,10 @@ class Killer:
         if tree.cgroup is not None:
             return set()
         mains = self._mains()
-        if not tree.live and processes.strange_children(mains) == [] and not self._is_foreign(tree):
+        marks = tree.marks()
+        if not tree.live and not marks.foreign and processes.strange_children(mains) == []:
             return set()
-        return processes.Snapshot(mains).members(tree.marks())
+        return processes.Snapshot(mains).members(marks)
 
     def _begin(self, kill: _Kill) -> None:
         path = kill.tree.cgroup
@@ -138,7 +135,7 @@ class Killer:
 
     def _quiet_enough(self, tree: Tree, snapshot: processes.Snapshot, strangers: list[int] | None) -> int:
         """How many empty scans prove a tree gone. A process that hops by forking is easily missed by one."""
-        if strangers is None or self._is_foreign(tree):
+        if strangers is None or tree.marks().foreign:
             return QUIET_SCANS
         # What is left of the tree is one of these, or below one: if the scan saw them all, one is proof.
         return 1 if snapshot.saw(strangers) else QUIET_SCANS_IN_DOUBT
@@ -160,11 +157,6 @@ class Killer:
             cgroups.remove(kill.tree.cgroup)
         for done in kill.done:
             done(survivors)
-
-    @staticmethod
-    def _is_foreign(tree: Tree) -> bool:
-        # The orphans of a run that this keeper found instead of starting are not our children.
-        return bool(getattr(tree, "adopted", False))
 
 
 def _signal_group(group: int) -> None:

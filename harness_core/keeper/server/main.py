@@ -60,7 +60,8 @@ def _start(argv: list[str]) -> None:
 
 
 def _prepare_folder(state_dir: str) -> None:
-    os.makedirs(os.path.join(state_dir, "runs"), mode=0o700, exist_ok=True)
+    for name in ("runs", "execs"):
+        os.makedirs(os.path.join(state_dir, name), mode=0o700, exist_ok=True)
     about = os.stat(state_dir)
     if about.st_uid != os.geteuid():
         sys.exit("the keeper's folder %s belongs to uid %d, and we are uid %d" % (state_dir, about.st_uid, os.geteuid()))

@@ -18,6 +18,8 @@ class Marks(NamedTuple):
     """``HARNESS_RUN=…`` or ``HARNESS_EXEC=…`` in the environment."""
     fifos: tuple[str, ...] = ()
     """Output FIFOs: an orphan that cleared its environment still holds them."""
+    foreign: bool = False
+    """Started by an earlier keeper: its orphans are not our children, but process 1's or another subreaper's."""
 
 
 class Snapshot:
@@ -49,7 +51,7 @@ class Snapshot:
             if pid == self._me or (pid in self._mains and pid != marks.pid):
                 continue
             is_main = marks.alive and marks.pid in (pid, self._session[pid])
-            if is_main or (parent in (self._me, 1) and self._is_orphan_of(pid, parent, marks)):
+            if is_main or ((parent == self._me or marks.foreign) and self._is_orphan_of(pid, parent, marks)):
                 found.add(pid)
         while True:
             more = {pid for pid, parent in self._parent.items() if parent in found} - found
@@ -66,8 +68,8 @@ class Snapshot:
         return {self._group[pid] for pid in pids} - {0, 1, self._group.get(self._me, 0)}
 
     def _is_orphan_of(self, pid: int, parent: int, marks: Marks) -> bool:
-        # Only what was our descendant becomes our child: then a session number is proof enough. After a restart of
-        # the keeper orphans belong to process 1, and a number alone could be a stranger's by now.
+        # Only what was our descendant becomes our child: then a session number is proof enough. Of a foreign tree a
+        # number alone could be a stranger's by now.
         if parent == self._me and self._session[pid] == marks.pid:
             return True
         environment, outputs = self._marks_of(pid)

@@ -20,7 +20,7 @@ RECORDED = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment",
 class Run:
     """A run's state; ``mark`` is what never changes and stands in its folder, ``record()`` what goes to the journal."""
 
-    __slots__ = (*RECORDED, "captures", "crash_safe", "feed", "folder", "labels", "logs", "lost_bytes", "pidfd", "project",
+    __slots__ = (*RECORDED, "captures", "crash_safe", "feed", "folder", "foreign", "labels", "logs", "pidfd", "project",
                  "readers", "segments", "service")  # fmt: skip
 
     def __init__(self, folder: str, mark: dict[str, Any]) -> None:
@@ -38,6 +38,7 @@ class Run:
         self.cgroup: str | None = None
         self.notes: list[str] = []
         self.adopted = False
+        self.foreign = False
         self.exit: dict[str, Any] | None = None
         self.pidfd = -1
         self.captures: list[Capture] = []
@@ -60,7 +61,7 @@ class Run:
     def marks(self) -> Marks:
         """What its processes can be told by."""
         tag = b"HARNESS_RUN=" + self.run.encode()
-        return Marks(self.pid, self.live, tag, tuple(path for path, _ in self.fifos))
+        return Marks(self.pid, self.live, tag, tuple(path for path, _ in self.fifos), foreign=self.foreign)
 
     def store(self, data: memoryview, stream: int) -> None:
         """Keep a piece of output and wake who waits for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any, Callable, Protocol
@@ -12,6 +13,7 @@ from harness_core.keeper.server.capture import Capture
 from harness_core.keeper.server.feed import Feed
 from harness_core.keeper.server.processes import Marks
 from harness_core.keeper.server.refusal import Refusal
+from harness_core.keeper.server.spawning import RUN_NAME as EXEC_NAME
 from harness_core.keeper.server.spawning import file_limit, open_terminal, start_within
 
 if TYPE_CHECKING:
@@ -37,11 +39,12 @@ class Owner(Protocol):
 class Transient:
     """One such command. Its output is streamed, never stored; nothing of it outlives the main process or the client."""
 
-    adopted = False
-
     def __init__(self, keeper: Keeper, owner: Owner, request: dict[str, Any]) -> None:
         self.name: str = request["exec"]
+        if not EXEC_NAME.match(self.name):
+            raise Refusal("bad-request", "a transient command is named by 1 to 32 of a-z 0-9 -, not %r" % self.name)
         self.run: str | None = request.get("run")
+        self._trace = os.path.join(keeper.execs_dir, self.name)
         self.cgroup: str | None = None
         self.live = True
         self.pid = 0
@@ -57,6 +60,7 @@ class Transient:
             self._start(request)
         except BaseException as error:
             self._release()
+            self._forget()
             if self.cgroup is not None:
                 cgroups.remove(self.cgroup)
             if isinstance(error, OSError):
@@ -85,7 +89,7 @@ class Transient:
         self.owner.tell({"x": self.name, "exit": {"code": code, "signal": signal, "reason": self._reason, "at": time.time()}})
         self._release()
         if self.cgroup is not None and cgroups.remove(self.cgroup):
-            self._keeper.transients.pop(self.name, None)
+            self._forget()
         else:
             self.kill(KILL_WITHIN, lambda survivors: None)
         self._keeper.killer.main_ended(self)
@@ -95,7 +99,7 @@ class Transient:
 
         def killed(survivors: list[tuple[int, str]]) -> None:
             if not survivors:
-                self._keeper.transients.pop(self.name, None)
+                self._forget()
             done(survivors)
 
         self._keeper.killer.kill(self, within, killed)
@@ -103,6 +107,11 @@ class Transient:
     def abandon(self) -> None:
         """Kill it without anybody to tell."""
         self.kill(KILL_WITHIN, lambda survivors: None)
+
+    def _forget(self) -> None:
+        self._keeper.transients.pop(self.name, None)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._trace)
 
     def _outlived(self) -> None:
         self._reason = "timeout"
@@ -119,6 +128,8 @@ class Transient:
             tty = self._open_terminal(request, command, lent) if request.get("tty") else None
             files = [] if tty is not None else self._open_pipes(request, lent)
             self._make_cgroup()
+            # A keeper that comes after us finds by this what to kill: nobody would ever ask for it.
+            os.close(os.open(self._trace, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             nofile, _ = file_limit(self._keeper, {})
             self.pid = start_within(self._keeper, self.cgroup, command, files, tty=tty, nofile=nofile)
         finally:
