@@ -132,5 +132,5 @@ class Screen:
 def _tells(event: Mapping[str, Any]) -> bool:
     """Whether a person wants to see this without asking for everything."""
     if event["kind"] == "exited":
-        return not event["intended"]
+        return not event["intended"] and event["exit"]["code"] != 0
     return event["kind"] in _TELLING or (event["kind"] == "state" and event["new"] in _TELLING_STATES)

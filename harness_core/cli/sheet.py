@@ -44,10 +44,11 @@ class Sheet:
         return sheet._cut(width)
 
     def lines(self) -> list[Line]:
-        """The sheet as aligned lines, nothing cut: what a pipe gets."""
-        widths = self._widths()
+        """The sheet as aligned lines, nothing cut, `-` where nothing stands: what a pipe gets, and `awk` can count."""
         header = tuple(line(Span(column.title, Style.FAINT)) for column in self.columns)
-        return [self._line(row, widths) for row in (header, *self.rows)]
+        rows = tuple(tuple(cell if plain(cell) else line("-") for cell in row) for row in self.rows)
+        widths = replace(self, rows=rows)._widths()
+        return [self._line(row, widths) for row in (header, *rows)]
 
     def _only(self, kept: list[int]) -> Sheet:
         return Sheet(

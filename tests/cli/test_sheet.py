@@ -50,10 +50,10 @@ def test_empty_columns_are_left_out_unless_they_identify():
     assert [c.title for c in kept.columns] == ["name", "b"]
 
 
-def test_lines_are_aligned_and_nothing_is_cut():
+def test_lines_are_aligned_nothing_is_cut_and_every_column_is_there():
     lines = [plain(one) for one in sheet(("x", "y", "1", "l" * 300), ("xyz", "", "22", "")).lines()]
 
-    assert lines == ["name  a   b  long", "x     y   1  " + "l" * 300, "xyz      22  "]
+    assert lines == ["name  a   b  long", "x     y   1  " + "l" * 300, "xyz   -  22  -"]
 
 
 def test_cutting_keeps_the_style_of_what_stays():
