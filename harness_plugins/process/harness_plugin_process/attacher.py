@@ -42,7 +42,7 @@ class ProcessAttacher(Attacher):
         process = await self._context.blocking(running, spec.config, timeout=SEARCH_TIMEOUT)
         if "pid" in spec.config:
             await self._recognise(spec, process)
-        pidfd = _hold(process)
+        pidfd = hold(process)
         return WatchedProcess(spec, process, pidfd, context=self._context, keeper=self._keeper)
 
     async def aclose(self) -> None:
@@ -83,8 +83,8 @@ def recognise(memory: Path, service: str, process: Process) -> bool:
     return True
 
 
-def _hold(process: Process) -> int:
-    """A pidfd of exactly this process."""
+def hold(process: Process) -> int:
+    """A pidfd of exactly this process; raises NotFound when it has ended, whoever has its number now."""
     pidfd = open_pidfd(process.pid)
     if pidfd is not None:
         # The hold comes first, the comparison second: the other way round a stranger could slip in between.

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +16,9 @@ from harness_core.contracts import LOCAL, Address, Command, Exit, LaunchSpec, No
 from harness_core.testing import FakeContext
 from harness_core.testing.kit.bench import joined, output_of, until
 from harness_plugin_process import watched
-from harness_plugin_process.attacher import MEMORY
+from harness_plugin_process.attacher import MEMORY, hold
 from harness_plugin_process.pidfd import exit_status, open_pidfd
-from harness_plugin_process.proc import tree
+from harness_plugin_process.proc import find, tree
 
 SLEEP = ("sleep", "600")
 
@@ -135,6 +136,18 @@ async def test_a_pid_that_went_to_a_stranger_is_refused_even_after_a_restart(att
 
     assert "sleep 600" in caught.value.message
     assert "process_name" in (caught.value.hint or "")
+
+
+async def test_a_stranger_who_slips_in_while_we_look_is_not_held(stranger):
+    async with stranger(*SLEEP) as process:
+        now = find(process.pid)
+        looked_at = replace(now, identity=replace(now.identity, start_ticks=now.identity.start_ticks - 1))
+        before = len(os.listdir("/proc/self/fd"))
+
+        with pytest.raises(NotFound, match="ended just now"):
+            hold(looked_at)
+
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 async def test_a_new_pid_in_the_config_is_a_new_process(attacher, stranger):
