@@ -127,7 +127,8 @@ def test_what_was_not_proved_is_listed_with_its_reason(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout
     assert "not proved by the conformance kit" in answer.stdout
     assert "TestIt: 1 case: no `break_link`: nothing was shown about a lost link" in answer.stdout
-    assert "TestIt: 2 cases: 'fake' does not declare COMMAND" in answer.stdout
+    assert "TestIt: 1 case: 'fake' does not declare COMMAND" in answer.stdout
+    assert "TestIt: 1 case: 'fake' declares no COMMAND and the test class overrides no `shell`" in answer.stdout
 
 
 def test_the_pytest_plugin_imports_nothing_of_harness(tmp_path: Path) -> None:
