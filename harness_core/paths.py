@@ -101,13 +101,14 @@ def boot_id() -> str:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process began, in clock ticks since boot; None: there is no such process."""
+    """When a process began, in clock ticks since boot; None: there is none, or only a zombie that nobody has reaped yet."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name in parentheses may hold anything, also spaces and parentheses.
-    return int(stat.rpartition(")")[2].split()[19])
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def alive(info: DaemonInfo) -> bool:

@@ -200,7 +200,7 @@ class RunHealthChecks(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateConfig(Request):
-    """Check a bundle with the daemon's plugins. → {"project": id, "name", "problems": [problem]}; errors: error `config.invalid`."""
+    """Check a bundle with the daemon's plugins. → {"project": id, "name", "problems": [problem]}; else error `config.invalid`."""
 
     method: ClassVar[str] = "config.validate"
     bundle: Mapping[str, Any]

@@ -51,6 +51,7 @@ def summon(
 
 def start_daemon(directory: Path, *, arguments: Sequence[str] = ()) -> None:
     """Start a daemon in the background; returns once it is ready. Raises StartFailed with the cause."""
+    paths.ensure_state_dir(directory)
     complaints = directory / "daemon.start"
     reading, writing = os.pipe()
     try:

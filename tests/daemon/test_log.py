@@ -119,7 +119,7 @@ def test_a_log_that_was_moved_away_is_begun_anew(own, tmp_path):
 def test_a_full_disk_costs_lines_and_nothing_else(tmp_path):
     own = OwnLog(tmp_path)
     own._file.stream.close()
-    own._file.stream = open("/dev/full", "a")
+    own._file.stream = open("/dev/full", "a")  # noqa: SIM115 - closed with the log
 
     own.logger.info("lost")
     own.close()
