@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 MASK = "••••••"
@@ -29,8 +29,13 @@ def worth_masking(value: str) -> bool:
 
 def mask(value: Any, secrets: Collection[str]) -> Any:
     """The JSON value with every secret replaced, in keys and texts; in environments also what stands under a secret name."""
+    return masker(secrets)(value)
+
+
+def masker(secrets: Collection[str]) -> Callable[[Any], Any]:
+    """`mask` for these secrets, prepared once for many values."""
     pattern = _pattern(secrets)
-    return _mask(value, pattern, environment=False)
+    return lambda value: _mask(value, pattern, environment=False)
 
 
 def mask_line(line: str) -> str:

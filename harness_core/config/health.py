@@ -9,7 +9,7 @@ from harness_core.config.core_keys import HEALTH
 from harness_core.config.draft import Draft
 from harness_core.config.nodes import Node, Pairs, Scalar
 from harness_core.config.plugin_keys import PluginKeys
-from harness_core.config.shape import WRONG, shown, suggest
+from harness_core.config.shape import WRONG, shown
 from harness_core.contracts.offer import Capability, Offer
 
 _CANNOT = {Capability.EXEC: "run commands inside", Capability.OUTPUT: "read a service's output"}
@@ -67,7 +67,7 @@ def _checks(draft: Draft, node: Pairs, path: str) -> list[tuple[Scalar, Offer]]:
             unknown.append(key)
     known = ", ".join(sorted(offers.health_checks)) or "none is installed"
     for key in unknown:
-        close = suggest(key.text, [*HEALTH, *offers.health_checks])
+        close = draft.reader.suggestions.suggest(key.text, [*HEALTH, *offers.health_checks])
         if found or close:
             note("config.unknown-key", f"unknown key '{key.text[:60]}' in health_check", key, f"{path}.{key.text}", close)
         else:

@@ -18,6 +18,8 @@ from harness_core.template import render
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
+_MANY = 200
+"""Suggestions for so many keys of one mapping, and no more."""
 _SINGLE = frozenset({"string", "integer", "number", "boolean", "null"})
 _MEANINGS: Mapping[str, Callable[[Scalar], Any]] = {"boolean": boolean, "integer": integer, "number": number}
 _WORDS = {
@@ -136,10 +138,12 @@ class PluginKeys:
         known = known_keys(schemas)
         patterns = [pattern for schema in schemas for pattern in schema.get("patternProperties", {})]
         instance: Any = error.instance
-        for key in instance:
+        for count, key in enumerate(instance):
             if key in known or any(re.search(pattern, key) for pattern in patterns):
                 continue
-            hint = suggest(key, known) or (f"known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else None)
+            hint = (suggest(key, known) if count < _MANY else None) or (
+                f"known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else None
+            )
             place = at.key(key) if isinstance(at, Pairs) else at
             yield Problem("config.unknown-key", f"unknown key '{short(key)}' for {what}", position(place), f"{where}.{key}", hint)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from harness_core.config.draft import Draft, Mention
 from harness_core.config.nodes import Items, Node, Pairs, Scalar
-from harness_core.config.shape import suggest
 from harness_core.contracts.offer import Capability
 
 Edges = dict[str, dict[str, Node]]
@@ -39,7 +38,7 @@ def _written(draft: Draft, drafts: Mapping[str, Draft]) -> dict[str, Node]:
         needed = drafts.get(name)
         if needed is None:
             message = f"service '{draft.name}' depends on '{name[:64]}', which does not exist"
-            draft.reader.note("config.unknown-dependency", message, node, path, suggest(name, drafts))
+            draft.reader.note("config.unknown-dependency", message, node, path, draft.reader.suggestions.suggest(name, drafts))
             continue
         if name in places:
             draft.reader.note("config.value", f"'{name}' is named twice", node, path)
@@ -92,7 +91,7 @@ def _refer(draft: Draft, mention: Mention, drafts: Mapping[str, Draft], edges: E
     reference, note = mention.reference, draft.reader.note
     target = drafts.get(reference.service)
     if target is None:
-        close = suggest(reference.service, drafts)
+        close = draft.reader.suggestions.suggest(reference.service, drafts)
         note("config.unknown-reference", f"{reference}: no service '{reference.service}'", mention.node, mention.path, close)
         return
     if fault := _fault_of_property(mention, target):
@@ -126,7 +125,9 @@ def _fault_of_property(mention: Mention, target: Draft) -> tuple[str, str | None
         return None
     if reference.port is not None and names and reference.port not in names:
         known = f"its ports: {', '.join(names)}"
-        return f"'{target.name}' has no port '{reference.port}'", suggest(reference.port, names) or known
+        return f"'{target.name}' has no port '{reference.port}'", target.reader.suggestions.suggest(
+            reference.port, names
+        ) or known
     # Attachers and containers may know their ports by themselves; a command of ours has those that are written.
     written_only = target.offer is not None and not target.offer.attaches and Capability.COMMAND in target.offer.capabilities
     if written_only and "ports" not in target.node.pairs:

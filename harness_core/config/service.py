@@ -18,7 +18,7 @@ from harness_core.config.nodes import Items, Node, Pairs, Scalar
 from harness_core.config.plugin_keys import PluginKeys
 from harness_core.config.ports import read_ports
 from harness_core.config.problem import Position, Problem
-from harness_core.config.shape import WRONG, closest, shown, suggest
+from harness_core.config.shape import WRONG, shown
 from harness_core.contracts.offer import Capability, Offer
 from harness_core.contracts.run import Limits, LogSettings
 from harness_core.mask import is_secret_name, worth_masking
@@ -106,7 +106,7 @@ def _read_core_keys(draft: Draft, keys: Keys) -> Pairs:
         elif own is None:
             # Nobody knows the executor, so nobody knows its keys: one error is enough.
             del left[name]
-        elif not own.knows(name) and (meant := closest(name, {*core, *own.known})):
+        elif not own.knows(name) and (meant := reader.suggestions.closest(name, {*core, *own.known})):
             del left[name]
             draft.meant.add(meant)
             reader.note("config.unknown-key", f"unknown key '{name[:60]}'", key, path, f"did you mean '{meant}'?")
@@ -188,7 +188,7 @@ def _stop(draft: Draft) -> dict[str, Any]:
     if name is not None:
         name = name.upper().removeprefix("SIG")
         if name not in _SIGNALS:
-            hint = suggest(name, _SIGNALS) or "write a name such as TERM, INT or QUIT"
+            hint = draft.reader.suggestions.suggest(name, _SIGNALS) or "write a name such as TERM, INT or QUIT"
             draft.reader.note("config.value", f"no signal '{name[:40]}'", at.get("signal"), f"{draft.path}.stop.signal", hint)
     command = None
     if "command" in written and draft.require(Capability.EXEC, "stop.command", "run commands inside"):
@@ -238,7 +238,9 @@ def _network(draft: Draft) -> str | None:
     if name is None or name in draft.around.networks:
         return name
     known = ", ".join(sorted(draft.around.networks))
-    hint = suggest(name, draft.around.networks) or (f"known: {known}" if known else "add it under 'networks' at the top")
+    hint = draft.reader.suggestions.suggest(name, draft.around.networks) or (
+        f"known: {known}" if known else "add it under 'networks' at the top"
+    )
     draft.reader.note(
         "config.unknown-network", f"no network '{name[:60]}'", draft.node.get("network"), f"{draft.path}.network", hint
     )
@@ -268,7 +270,11 @@ def _secrets(draft: Draft, keys: Keys) -> Iterator[str]:
     for name in named - set(block["env"]):
         message = f"'{name[:60]}' is not in the environment of this service"
         draft.reader.note(
-            "config.value", message, draft.node.get("secrets"), f"{draft.path}.secrets", suggest(name, block["env"])
+            "config.value",
+            message,
+            draft.node.get("secrets"),
+            f"{draft.path}.secrets",
+            draft.reader.suggestions.suggest(name, block["env"]),
         )
     for value in draft.reader.secrets:
         if (literal := _literal(value)) and len(literal) >= _SHORTEST_SECRET:

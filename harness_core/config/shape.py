@@ -37,7 +37,7 @@ _OTHER_WORDS = {
 }
 """What other tools call it."""
 _MANY = 200
-"""Comparing a thousand unknown names with a thousand known ones would take longer than everything else."""
+"""So many suggestions are enough: a thousand unknown words against a thousand known ones would take minutes."""
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
@@ -75,10 +75,28 @@ def short(text: str) -> str:
 
 
 @dataclass(slots=True)
+class Suggestions:
+    """Finds what was meant, for the first few hundred words of a configuration; nobody reads more of them."""
+
+    left: int = _MANY
+
+    def closest(self, word: str, known: Iterable[str]) -> str | None:
+        """The known word that was probably meant."""
+        self.left -= 1
+        return closest(word, known) if self.left >= 0 else None
+
+    def suggest(self, word: str, known: Iterable[str]) -> str | None:
+        """`did you mean 'x'?`, when something like it is known."""
+        meant = self.closest(word, known)
+        return f"did you mean '{meant}'?" if meant else None
+
+
+@dataclass(slots=True)
 class Reader:
     """Reads nodes by core's schema and collects what is wrong, and the values that were written `{secret: …}`."""
 
     definitions: Mapping[str, Any]
+    suggestions: Suggestions = field(default_factory=Suggestions)
     problems: list[Problem] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
@@ -121,16 +139,18 @@ class Reader:
                 self.unknown_key(key, properties, path)
             elif (read := self.read(value, properties[name], f"{path}.{name}")) is not WRONG:
                 result[name] = read
-        misspelt = {closest(name, properties) for name in node.pairs if name not in properties}
+        unknown = [name for name in node.pairs if name not in properties]
         for name in required:
-            if name not in node.pairs and name not in misspelt:
+            if name not in node.pairs and all(closest(word, properties) != name for word in unknown[:_MANY]):
                 self.note("config.missing-key", f"'{name}' is missing", node, path)
         return result
 
     def unknown_key(self, key: Scalar, known: Iterable[str], path: str) -> None:
         """Note a key that nobody knows."""
         known = list(known)
-        hint = suggest(key.text, known) or (f"known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else None)
+        hint = self.suggestions.suggest(key.text, known) or (
+            f"known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else None
+        )
         self.note("config.unknown-key", f"unknown key '{short(key.text)}'", key, f"{path}.{key.text}".lstrip("."), hint)
 
     def expected(self, schema: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from harness_core.config.schema import Offers
 from harness_core.config.service import read_service
 from harness_core.config.shape import WRONG, Reader, shown
 from harness_core.contracts.offer import Offer
-from harness_core.mask import mask, mask_line, worth_masking
+from harness_core.mask import mask_line, masker, worth_masking
 from harness_core.template import render
 
 _LONGEST_LINE = 300
@@ -159,12 +159,12 @@ class _Parser:
         for name, (key, node) in services.pairs.items():
             self._check_name(name, key)
             if isinstance(node, Pairs):
-                drafts[name] = Draft(name, node, Reader(self._reader.definitions), around)
+                drafts[name] = Draft(name, node, Reader(self._reader.definitions, self._reader.suggestions), around)
             else:
                 note("config.type", f"service '{name[:63]}': expected a mapping, found {shown(node)}", node, f"services.{name}")
                 # It stays known, so that services which depend on it are not blamed as well.
                 empty = Pairs(node.file, node.line, node.column, {})
-                drafts[name] = Draft(name, empty, _Deaf(self._reader.definitions), around)
+                drafts[name] = Draft(name, empty, _Deaf(self._reader.definitions, self._reader.suggestions), around)
         return drafts
 
     def _check_name(self, name: str, key: Any) -> None:
@@ -190,19 +190,22 @@ class _Parser:
 
     def _finished(self) -> tuple[Problem, ...]:
         """All problems, each once, in the order of the file, with the offending line, secrets masked."""
-        lines = {self._main.path: self._main.text.splitlines()}
         unique: dict[tuple[Any, ...], Problem] = {}
         for problem in self._reader.problems:
             unique.setdefault((problem.kind, problem.message, problem.position), problem)
-        secrets = frozenset(self._secrets)
-        return tuple(self._shown(problem, lines, secrets) for problem in sorted(unique.values(), key=_order))
-
-    def _shown(self, problem: Problem, lines: dict[str, list[str]], secrets: frozenset[str]) -> Problem:
-        source, at = None, problem.position
-        if at and 0 < at.line <= len(lines.get(at.file, ())):
-            source = mask(mask_line(lines[at.file][at.line - 1]), secrets)[:_LONGEST_LINE]
-        hint = mask(problem.hint, secrets) if problem.hint else None
-        return replace(problem, message=mask(problem.message, secrets), hint=hint, source=source)
+        hide = masker(self._secrets)
+        lines = self._main.text.splitlines()
+        # Many problems may stand in one long line: it is prepared once.
+        sources: dict[int, str] = {}
+        shown = []
+        for problem in sorted(unique.values(), key=_order):
+            at, source = problem.position, None
+            if at and at.file == self._main.path and 0 < at.line <= len(lines):
+                if at.line not in sources:
+                    sources[at.line] = hide(mask_line(lines[at.line - 1]))[:_LONGEST_LINE]
+                source = sources[at.line]
+            shown.append(replace(problem, message=hide(problem.message), hint=hide(problem.hint), source=source))
+        return tuple(shown)
 
 
 class _Deaf(Reader):

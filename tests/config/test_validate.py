@@ -271,3 +271,13 @@ def test_nothing_that_is_written_makes_it_crash(catalog: Any, keys: dict[str, st
 
     assert all(problem.position for problem in problems)
     assert project is None or project_from_json(json.loads(json.dumps(project_to_json(project)))) == project
+
+
+def test_thousands_of_problems_are_told_in_seconds(problems: Any) -> None:
+    lines = [
+        f"  service-{i}: {{type: process, command: 'x ${{servce-{i}.port}}', dependencies: [servce-{i}]}}" for i in range(1000)
+    ]
+    started = time.process_time()
+
+    assert len(problems("services:\n" + "\n".join(lines))) == 2000
+    assert time.process_time() - started < 8
