@@ -14,6 +14,7 @@ from harness_core.keeper.link import ByteReader, ByteWriter
 
 SOCKET = "keeper.sock"
 START_TIMEOUT = 10.0
+LOCKED = 3
 FRAMES = 1 << 20
 
 
@@ -63,15 +64,15 @@ async def _connect_or_start(folder: str, python: str) -> tuple[ByteReader, ByteW
             pass
         except PermissionError as error:
             raise StartFailed(f"the keeper's folder {folder} is not accessible: {error.strerror}") from None
-        cause = await asyncio.get_running_loop().run_in_executor(None, _start, folder, python)
-        if cause is not None and time.monotonic() > deadline:
-            raise StartFailed(cause)
-        if cause is not None:
-            await asyncio.sleep(0.02)  # somebody else's keeper may be on its way up
+        other = await asyncio.get_running_loop().run_in_executor(None, _start, folder, python)
+        if other is not None:
+            if time.monotonic() > deadline:
+                raise StartFailed("%s, but it does not answer" % other)
+            await asyncio.sleep(0.02)  # it may be on its way up
 
 
 def _start(folder: str, python: str) -> str | None:
-    """Start a keeper and return once it listens; the cause when it does not."""
+    """Start a keeper and return once it listens; who holds the lock when it is another's; raises StartFailed."""
     code = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server")
     try:
         # It forks and its first process ends when the socket listens: no zombie, and its complaints are ours to tell.
@@ -81,10 +82,13 @@ def _start(folder: str, python: str) -> str | None:
             timeout=START_TIMEOUT, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return f"the keeper of {folder} did not come up within {START_TIMEOUT:g} s"
+        raise StartFailed(f"the keeper of {folder} did not come up within {START_TIMEOUT:g} s") from None
     except OSError as error:
-        return f"the keeper could not be started with {python}: {error.strerror}"
+        raise StartFailed(f"the keeper could not be started with {python}: {error.strerror}") from None
     if done.returncode == 0:
         return None
     said = done.stderr.decode(errors="replace").strip().splitlines()
-    return said[-1] if said else f"the keeper ended with status {done.returncode} before it listened"
+    cause = said[-1] if said else f"the keeper ended with status {done.returncode} before it listened"
+    if done.returncode == LOCKED:
+        return cause
+    raise StartFailed(cause)
