@@ -16,11 +16,21 @@ _NAMED_AT_MOST = 10
 
 def running(config: Mapping[str, Any]) -> Process:
     """The one live process that the config means; raises NotFound, or Ambiguous naming them."""
-    if "pid" in config:
-        return _by_pid(config["pid"], said="")
+    named = {f"pid {config['pid']}": config["pid"]} if "pid" in config else {}
     if "pidfile" in config:
-        return _by_pid(_pid_in(Path(config["pidfile"])), said=f" ({config['pidfile']} names it)")
-    return only_match(config, all_processes())
+        pid = _pid_in(Path(config["pidfile"]))
+        named[f"pid {pid} of {config['pidfile']}"] = pid
+    if not named:
+        return only_match(config, all_processes())
+    if len(set(named.values())) > 1:
+        raise NotFound(f"{' is not '.join(named)}")
+    (said, pid), *_ = reversed(named.items())
+    process = find(pid)
+    if process is None:
+        raise NotFound(f"no process with {said} runs")
+    if not _matches(config, process):
+        raise NotFound(f"{process} has not {_wanted(config)}")
+    return process
 
 
 def only_match(config: Mapping[str, Any], processes: Iterable[Process]) -> Process:
@@ -29,7 +39,7 @@ def only_match(config: Mapping[str, Any], processes: Iterable[Process]) -> Proce
     matches = {pid: process for pid, process in everything.items() if pid != os.getpid() and _matches(config, process)}
     # A server that forks workers under its own name is one thing: its oldest ancestor that matches.
     roots = [process for process in matches.values() if not any(pid in matches for pid in _ancestors(process, everything))]
-    wanted = " and ".join(f"{key} {config[key]!r}" for key in ("process_name", "cmdline") if key in config)
+    wanted = _wanted(config)
     if not roots:
         raise NotFound(f"no process with {wanted} runs")
     if len(roots) > 1:
@@ -39,11 +49,8 @@ def only_match(config: Mapping[str, Any], processes: Iterable[Process]) -> Proce
     return roots[0]
 
 
-def _by_pid(pid: int, *, said: str) -> Process:
-    process = find(pid)
-    if process is None:
-        raise NotFound(f"no process with pid {pid} runs{said}")
-    return process
+def _wanted(config: Mapping[str, Any]) -> str:
+    return " and ".join(f"{key} {config[key]!r}" for key in ("process_name", "cmdline") if key in config)
 
 
 def _pid_in(path: Path) -> int:

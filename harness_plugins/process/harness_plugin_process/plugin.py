@@ -39,7 +39,8 @@ PROCESS_SCHEMA: dict[str, Any] = {
 
 ATTACH_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "A process that already runs on this machine: watched, never started, stopped or restarted.",
+    "description": "A process that already runs on this machine: watched, never started, stopped or restarted. "
+    "Of several keys, all must match.",
     "properties": {
         "pid": {
             "type": "integer",
@@ -63,20 +64,12 @@ ATTACH_SCHEMA: dict[str, Any] = {
         },
         "cmdline": {
             "type": "string",
-            "description": "Its whole command line, words joined by a space; `*`, `?` and `[…]` match as in a shell. "
-            "Together with `process_name`, both must match.",
+            "description": "Its whole command line, words joined by a space; `*`, `?` and `[…]` match as in a shell.",
             "minLength": 1,
             "examples": ["python3 -m http.server 8000", "*/worker.py --queue=mail*"],
         },
     },
-    "oneOf": [
-        {"required": ["pid"], "not": {"anyOf": [{"required": ["process_name"]}, {"required": ["cmdline"]}]}},
-        {"required": ["pidfile"], "not": {"anyOf": [{"required": ["process_name"]}, {"required": ["cmdline"]}]}},
-        {
-            "anyOf": [{"required": ["process_name"]}, {"required": ["cmdline"]}],
-            "not": {"anyOf": [{"required": ["pid"]}, {"required": ["pidfile"]}]},
-        },
-    ],
+    "anyOf": [{"required": [key]} for key in ("process_name", "pid", "pidfile", "cmdline")],
     "additionalProperties": False,
 }
 

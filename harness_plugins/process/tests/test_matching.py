@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness_core.contracts import Ambiguous, NotFound
@@ -74,6 +76,23 @@ def test_a_pidfile_that_holds_no_pid(tmp_path, text):
 
     with pytest.raises(NotFound, match="holds no process id"):
         running({"pidfile": str(path)})
+
+
+def test_of_several_keys_all_must_match(tmp_path):
+    pidfile = tmp_path / "pid"
+    pidfile.write_text("1\n")
+    own = {"pid": os.getpid(), "cmdline": "*pytest*"}
+
+    assert running(own).pid == os.getpid()
+    with pytest.raises(NotFound, match=rf"^pid {os.getpid()} \(.* has not process_name 'nginx' and cmdline"):
+        running({**own, "process_name": "nginx"})
+    with pytest.raises(NotFound, match=f"^pid {os.getpid()} is not pid 1 of {pidfile}$"):
+        running({**own, "pidfile": str(pidfile)})
+
+
+def test_a_pid_that_nobody_has():
+    with pytest.raises(NotFound, match=r"^no process with pid 4194305 runs$"):
+        running({"pid": 4194305})  # above the kernel's limit
 
 
 def test_a_pidfile_that_is_missing_or_unreadable(tmp_path):
