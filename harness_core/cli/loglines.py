@@ -51,7 +51,7 @@ class LogLines:
 
     def __init__(self, style: LogStyle) -> None:
         self._style = style
-        self._partial: dict[tuple[str, str, str], _Partial] = {}
+        self._partial: dict[tuple[str, str], _Partial] = {}
 
     def take(self, item: Mapping[str, Any]) -> bytes:
         """What to write because of this item."""
@@ -61,13 +61,21 @@ class LogLines:
         data = base64.b64decode(item["base64"]) if item.get("base64") else item["text"].encode()
         if style.exact:
             return data + b"\n" if item["end"] else data
-        key = (item["service"], item["run"], item["stream"])
+        key, before = (item["service"], item["stream"]), b""
         partial = self._partial.get(key)
+        if partial is not None and partial.item["run"] != item["run"]:
+            # What a run left unfinished nobody will finish.
+            del self._partial[key]
+            before, partial = self._line(partial.item, bytes(partial.data)), None
+        return before + self._joined(key, partial, item, data)
+
+    def _joined(self, key: tuple[str, str], partial: _Partial | None, item: Mapping[str, Any], data: bytes) -> bytes:
         if partial is None:
             if item["end"]:
                 return self._line(item, data)
             partial = self._partial[key] = _Partial(item, time.monotonic())
         partial.data += data
+        partial.since = time.monotonic()
         if not item["end"] and len(partial.data) < LONGEST:
             return b""
         del self._partial[key]

@@ -65,6 +65,12 @@ def test_an_unfinished_line_is_shown_at_the_end():
     assert shown(LogStyle(prefixed=True), item("Password: ", end=False)) == b"api | Password: \n"
 
 
+def test_what_a_run_left_unfinished_stands_before_the_next_run():
+    data = shown(LogStyle(prefixed=True), item("dying wo", end=False), item("reborn", run="r2"))
+
+    assert data == b"api | dying wo\napi | reborn\n"
+
+
 def test_an_unfinished_line_is_not_shown_before_its_time():
     lines = LogLines(LogStyle(prefixed=True))
     lines.take(item("Password: ", end=False))
