@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -73,3 +76,11 @@ def test_a_request_on_the_wire_is_json_rpc():
     assert request_frame(3, CancelRequest(id=2)) == {
         "jsonrpc": "2.0", "id": 3, "method": "request.cancel", "params": {"id": 2},
     }  # fmt: skip
+
+
+def test_the_page_about_the_protocol_says_what_the_code_does():
+    script = Path(__file__).parents[1] / "scripts" / "make-protocol-docs"
+
+    done = subprocess.run([sys.executable, str(script), "--check"], check=False, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
