@@ -21,12 +21,13 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from harness_core.mask import MASK, masker, worth_masking
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that this task works for, as `connection-number`; plugins called on the way inherit it."""
 
 SIZE = 8 * 1024 * 1024
 KEEP = 3
-MASK = "***"
 _FOLLOWER_LINES = 2_000
 _ASSIGNMENT = re.compile(r"(?i)\b(\w*(?:PASSWORD|SECRET|TOKEN|KEY)\w*)(['\"]?\s*[=:]\s*)(['\"]?)([^\s'\",}]+)")
 
@@ -59,6 +60,7 @@ class OwnLog:
         self.path = state_dir / "daemon.log"
         self.logger = logging.getLogger("harness")
         self._secrets: set[str] = set()
+        self._mask = masker(())
         self._followers: set[_Follower] = set()
         self._file = PrivateFileHandler(self.path)
         self._file.setFormatter(_JsonLines(self._masked))
@@ -74,8 +76,9 @@ class OwnLog:
         self.logger.propagate = False
 
     def hide(self, secrets: Collection[str]) -> None:
-        """From now on these values are masked. Very short ones are not: they would eat the log and hide nothing."""
-        self._secrets |= {secret for secret in secrets if len(secret) >= 4}
+        """From now on these values are masked, but for short words: they would eat the log and hide nothing."""
+        self._secrets |= {secret for secret in secrets if worth_masking(secret)}
+        self._mask = masker(self._secrets)
 
     def tail(self, lines: int) -> list[str]:
         """The last lines that were written."""
@@ -117,9 +120,7 @@ class OwnLog:
             handler.close()
 
     def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return _ASSIGNMENT.sub(rf"\1\2\3{MASK}", text)
+        return _ASSIGNMENT.sub(rf"\1\2\3{MASK}", self._mask(text))
 
     def _tell(self, line: str) -> None:
         for follower in list(self._followers):
