@@ -6,11 +6,13 @@ import asyncio
 import os
 import sys
 
-from harness_core.contracts import Launcher
+from harness_core.contracts import Launcher, OutputQuery
 from harness_core.keeper import Client, ensure_local
 from harness_core.keeper.local import connect_local
 from harness_core.plugins.catalog import Kind
 from harness_core.testing import AttacherContract, ExecutorBench, ExecutorContract, FakeContext
+from harness_core.testing.kit.bench import joined, output_of, printed
+from harness_core.testing.kit.case import case
 from harness_core.testing.kit.reading import ReadingCases
 from harness_core.testing.kit.recovering import RecoveringCases
 from harness_plugin_process.plugin import PROCESS, PROCESS_ATTACH
@@ -19,8 +21,9 @@ from harness_plugin_process.plugin import PROCESS, PROCESS_ATTACH
 class SeverableContext(FakeContext):
     """A context whose stream to the keeper can be cut and mended while the keeper lives on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_files: bool) -> None:
         super().__init__()
+        self._reads_files = reads_files
         self._cut = False
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -46,25 +49,18 @@ class SeverableContext(FakeContext):
             self._writers.append(writer)
             return reader, writer
 
-        # No state_dir: output is read through the stream, as on another host.
-        client = Client(open_stream, name="testing", patience=0.1)
+        client = Client(open_stream, name="testing", patience=0.1, state_dir=folder if self._reads_files else None)
         await client.connect()
         return client
 
 
-class TestProcess(ExecutorContract):
-    offer = PROCESS
+class Severable:
+    """A link that a test can break and mend."""
 
-
-class TestProcessOverAStream(RecoveringCases, ReadingCases):
-    """What depends on how the keeper is reached: finding runs again, and reading. All else is proved above."""
-
-    kind = Kind.EXECUTOR
-    made = Launcher
-    offer = PROCESS
+    reads_files = True
 
     def create_context(self) -> SeverableContext:
-        return SeverableContext()
+        return SeverableContext(reads_files=self.reads_files)
 
     async def break_link(self, bench: ExecutorBench) -> None:
         bench.context.cut()
@@ -77,6 +73,31 @@ class TestProcessOverAStream(RecoveringCases, ReadingCases):
         if not client.connected:
             await asyncio.wait_for(back.wait(), 10)
         forget()
+
+
+class TestProcess(Severable, ExecutorContract):
+    offer = PROCESS
+
+    @case()
+    async def test_over_a_lost_link_output_is_unreachable(self, bench: ExecutorBench) -> None:
+        # More than the contract asks for: the keeper's files are on this machine, so output stays readable meanwhile.
+        handle = await bench.launch(self.printing(["before"], running=True))
+        await printed(handle, b"before\n")
+
+        await self.break_link(bench)
+        try:
+            assert joined(await output_of(handle, OutputQuery())) == b"before\n"
+        finally:
+            await self.mend_link(bench)
+
+
+class TestProcessOverAStream(Severable, RecoveringCases, ReadingCases):
+    """What depends on how the keeper is reached: finding runs again, and reading. All else is proved above."""
+
+    kind = Kind.EXECUTOR
+    made = Launcher
+    offer = PROCESS
+    reads_files = False
 
 
 class TestProcessAttach(AttacherContract):
