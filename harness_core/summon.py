@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -76,6 +77,25 @@ def start_daemon(directory: Path, *, arguments: Sequence[str] = ()) -> None:
         os.close(writing)
     with open(reading, "rb") as ready:
         _await_ready(ready.fileno(), complaints)
+
+
+def dismiss(directory: Path) -> bool:
+    """Tell the daemon to end by a signal, for when it speaks another protocol; False: none lives. Services run on."""
+    info = paths.read_daemon_file(directory)
+    if info is None:
+        return False
+    try:
+        process = os.pidfd_open(info.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        # Looked at after the handle was taken: whatever has the pid now keeps it until the signal is sent.
+        if not paths.alive(info):
+            return False
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        return True
+    finally:
+        os.close(process)
 
 
 def _await_ready(ready: int, complaints: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,19 @@ def test_a_daemon_that_speaks_another_protocol_is_named_with_the_way_out(home, m
     ) as error:
         connect(home.state, start=False)
     assert "harness daemon stop" in error.value.hint
+
+
+def test_a_daemon_that_nobody_understands_is_dismissed_and_a_stranger_with_its_pid_is_not(home, eventually):
+    home.client().close()
+    info = home.info()
+    paths.write_daemon_file(home.state, replace(info, start_time=info.start_time + 1))
+    assert summon.dismiss(home.state) is False
+
+    paths.write_daemon_file(home.state, info)
+    assert summon.dismiss(home.state) is True
+
+    eventually(lambda: gone(info.pid), within=5)
+    assert summon.dismiss(home.state) is False
 
 
 def test_a_daemon_of_another_release_is_told_once_and_works(home, monkeypatch, capsys):
