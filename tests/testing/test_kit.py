@@ -16,7 +16,7 @@ import asyncio
 from dataclasses import replace
 from harness_core.contracts import Exit, OutputQuery
 from harness_core.testing import ExecutorContract, FakeLauncher, FakeWorld, fake_offer
-from harness_core.testing.fakes.executor import FakeHandle
+from harness_core.testing.fakes.handle import FakeHandle
 
 world = FakeWorld()
 

@@ -1,13 +1,13 @@
 """Executors, layers, health checks and registries that exist in memory and do as a test says."""
 
-from harness_core.testing.fakes.executor import (
+from harness_core.testing.fakes.health import FakeHealthCheck
+from harness_core.testing.fakes.launcher import (
     FAKE_CAPABILITIES,
     FakeAttacher,
     FakeLauncher,
     fake_attach_offer,
     fake_offer,
 )
-from harness_core.testing.fakes.health import FakeHealthCheck
 from harness_core.testing.fakes.layer import FakeLayer, fake_layer_offer
 from harness_core.testing.fakes.registry import MemoryRegistry, MemoryStore, memory_offer
 from harness_core.testing.fakes.world import Behaviour, FakeRun, FakeWorld
