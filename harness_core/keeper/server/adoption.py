@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import TYPE_CHECKING, Any, Callable
 
-from harness_core.keeper.server import kernel, spawning
+from harness_core.keeper.server import fifos, kernel, spawning
 from harness_core.keeper.server.feed import Feed
 from harness_core.keeper.server.loop import READ
 from harness_core.keeper.server.processes import Marks
@@ -29,13 +28,13 @@ def adopt(keeper: Keeper, handed: dict[str, Any]) -> None:
     records = _last_records(keeper)
     found = []
     for folder, mark in keeper.marks_on_disk():
-        run = Run(folder, mark)
+        run = Run(folder, mark, fifo_dir=keeper.fifo_dir)
         keeper.open_segments(run)
         record = records.get(run.run)
         if record is not None:
             run.restore(record)
         elif not _find_unrecorded(keeper, run):
-            shutil.rmtree(folder, ignore_errors=True)  # its keeper died before it had started anything
+            run.remove_files()  # its keeper died before it had started anything
             continue
         run.foreign = run.run not in handed
         try:
@@ -154,7 +153,7 @@ def _receive(keeper: Keeper, run: Run, given: dict[str, Any]) -> None:
 def _reopen_output(keeper: Keeper, run: Run) -> None:
     for path, stream in run.fifos:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = fifos.reopen(path, run.pid if run.live else -1, 1 if stream == 3 else stream)
         except OSError:
             continue  # of a terminal, which died with its keeper
         keeper.capture(run, fd, stream)

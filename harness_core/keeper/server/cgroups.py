@@ -16,6 +16,7 @@ class Cgroups:
 
     def __init__(self, home: str, base: str) -> None:
         self._home = home
+        self._door = _open_procs(home)
         self.base = base
 
     @classmethod
@@ -30,8 +31,8 @@ class Cgroups:
         if home is None:
             return None, "no cgroup v2 hierarchy is mounted"
         base = os.path.join(home, "harness-" + hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12])
-        groups = cls(home, base)
         try:
+            groups = cls(home, base)
             if not os.path.isdir(base):
                 os.mkdir(base)
             groups.enter(base)
@@ -55,7 +56,7 @@ class Cgroups:
 
     def leave(self) -> None:
         """Move the keeper back home."""
-        _write(os.path.join(self._home, "cgroup.procs"), "0")
+        os.write(self._door, b"0")
 
     def limit(self, path: str, limits: dict[str, Any]) -> list[str]:
         """Apply memory, cpu and pids to a cgroup; a note for each that could not be."""
@@ -87,7 +88,8 @@ class Cgroups:
                 os.mkdir(leaf)
             self.enter(leaf)
             _write(control, "+" + controller)
-            self._home = leaf
+            os.close(self._door)
+            self._home, self._door = leaf, _open_procs(leaf)
         _write(os.path.join(self.base, "cgroup.subtree_control"), "+" + controller)
 
 
@@ -170,6 +172,10 @@ def _own_folder() -> str | None:
             if line.startswith("0::"):
                 return os.path.normpath(mount + line[3:].rstrip("\n"))
     return None
+
+
+def _open_procs(path: str) -> int:
+    return os.open(os.path.join(path, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
 
 
 def _write(path: str, text: str) -> None:

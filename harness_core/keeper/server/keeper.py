@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Protocol
 
-from harness_core.keeper.server import cgroups, kernel
+from harness_core.keeper.server import cgroups, fifos, kernel
 from harness_core.keeper.server.capture import Capture
 from harness_core.keeper.server.cgroups import Cgroups
 from harness_core.keeper.server.journal import Journal
@@ -54,6 +54,7 @@ class Keeper:
         self.boot_id = kernel.boot_id()
         self.epoch = os.urandom(8).hex()
         self.seq = 0
+        self.fifo_dir = fifos.folder(state_dir)
         self.notes: list[str] = []
         self.runs: dict[str, Run] = {}
         self.mains: dict[int, Main] = {}
@@ -207,7 +208,7 @@ class Keeper:
         if run.cgroup is not None:
             cgroups.remove(run.cgroup)
         self.runs.pop(name)
-        shutil.rmtree(run.folder, ignore_errors=True)
+        run.remove_files()
         self.emit("disposed", run=name)
 
     def marks_on_disk(self) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import Any, NoReturn
 
-from harness_core.keeper.server import adoption, cgroups, kernel
+from harness_core.keeper.server import adoption, cgroups, fifos, kernel
 from harness_core.keeper.server.connection import Connection
 from harness_core.keeper.server.keeper import Keeper
 from harness_core.keeper.server.loop import READ, Loop
@@ -154,6 +154,7 @@ def _serve(argv: list[str], state: dict[str, Any], *, ready: int = -1) -> None:
         os.unlink(os.path.join(state_dir, SOCKET))
     if keeper.cgroups is not None:
         cgroups.remove(keeper.cgroups.base)  # stays while runs live in it
+    fifos.remove_folder(keeper.fifo_dir)  # likewise
 
 
 def _watch_signals(loop: Loop, keeper: Keeper) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING, Any, Callable
 
 from harness_core.keeper.server.processes import Marks
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from harness_core.keeper.server.segments import Segments
 
 MARK = "mark"
-RECORDED = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment", "cgroup", "notes", "adopted", "exit")
+RECORDED = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment", "notes", "adopted", "exit", "cgroup", "fifo_dir")
+TOLD = RECORDED[:-2]
 
 
 class Run:
@@ -23,8 +26,9 @@ class Run:
     __slots__ = (*RECORDED, "captures", "crash_safe", "feed", "folder", "foreign", "labels", "logs", "pidfd", "project",
                  "readers", "segments", "service")  # fmt: skip
 
-    def __init__(self, folder: str, mark: dict[str, Any]) -> None:
+    def __init__(self, folder: str, mark: dict[str, Any], *, fifo_dir: str) -> None:
         self.folder = folder
+        self.fifo_dir = fifo_dir
         self.project: str = mark["project"]
         self.service: str = mark["service"]
         self.run: str = mark["run"]
@@ -54,9 +58,8 @@ class Run:
     @property
     def fifos(self) -> list[tuple[str, int]]:
         """The output FIFOs and the stream number of each."""
-        if self.logs["merge"]:
-            return [(os.path.join(self.folder, "mixed.fifo"), 3)]
-        return [(os.path.join(self.folder, name), number) for name, number in (("out.fifo", 1), ("err.fifo", 2))]
+        streams = (("mixed", 3),) if self.logs["merge"] else (("out", 1), ("err", 2))
+        return [(os.path.join(self.fifo_dir, "%s.%s" % (self.run, name)), number) for name, number in streams]
 
     def marks(self) -> Marks:
         """What its processes can be told by."""
@@ -81,6 +84,13 @@ class Run:
         self.segments.finish()
         if self.feed is not None and not self.feed.owned:
             self.feed.close()  # of the same terminal
+
+    def remove_files(self) -> None:
+        """Remove everything of it from the disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for path, _ in self.fifos:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def release(self) -> None:
         """Give back every descriptor."""
@@ -110,7 +120,7 @@ class Run:
 
     def describe(self, *, spec: bool) -> dict[str, Any]:
         """Everything known, for ``list`` and ``info``."""
-        about = {name: getattr(self, name) for name in RECORDED if name != "cgroup"}
+        about = {name: getattr(self, name) for name in TOLD}
         about.update({name: getattr(self, name) for name in ("project", "service", "labels", "crash_safe")})
         about["lost_bytes"] = self.segments.lost
         if spec:

@@ -8,13 +8,12 @@ import fcntl
 import os
 import re
 import resource
-import shutil
 import struct
 import termios
 import time
 from typing import TYPE_CHECKING, Any
 
-from harness_core.keeper.server import cgroups, kernel, launch
+from harness_core.keeper.server import cgroups, fifos, kernel, launch
 from harness_core.keeper.server.feed import MOST, Feed
 from harness_core.keeper.server.refusal import Refusal
 from harness_core.keeper.server.run import Run, write_mark
@@ -62,7 +61,7 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     prologue = _prologue(request)
     command = launch.look_up(request["argv"], env, request["cwd"], request.get("user"))
-    run = Run(os.path.join(keeper.runs_dir, request["run"]), _mark(request))
+    run = Run(os.path.join(keeper.runs_dir, request["run"]), _mark(request), fifo_dir=keeper.fifo_dir)
     keeper.open_segments(run)
     try:
         os.mkdir(run.folder, 0o700)
@@ -152,10 +151,10 @@ def _open_files(
         os.set_blocking(ours, False)
         run.feed = Feed(keeper.loop, ours, owned=True)
     else:
-        theirs = lend(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        theirs = 0  # our own /dev/null
     files = [theirs]
     for path, stream in run.fifos:
-        os.mkfifo(path, 0o600)
+        fifos.make(path)
         if command.identity is not None:
             os.chown(path, command.identity.uid, command.identity.gid)
         keeper.capture(run, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), stream)
@@ -206,6 +205,6 @@ def start_within(
 
 def _undo(keeper: Keeper, run: Run) -> None:
     run.release()
-    shutil.rmtree(run.folder, ignore_errors=True)
+    run.remove_files()
     if run.cgroup is not None:
         cgroups.remove(run.cgroup)
