@@ -11,7 +11,7 @@ from harness_core.contracts.run import Exit
 from harness_core.keeper import CallTimeout, KeeperError, LinkLost, RunExit, SpawnRefused, StartFailed, SurvivorsError
 
 _HINTS = {
-    "resources": "this machine is out of processes, memory or open files: `harness doctor` looks at the limits",
+    "resources": "free some memory or end some processes; `ulimit -u` and `ulimit -n` show the limits",
     "no-space": "the disk that holds harness's state is full",
 }
 _TRANSIENT = frozenset({"resources", "no-space"})
