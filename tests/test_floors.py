@@ -114,7 +114,10 @@ def test_the_ground_floor_needs_the_standard_library_only() -> None:
 
 def test_the_core_knows_no_plugin() -> None:
     wrong = [
-        f"{module}:{line}: {name}" for path, module in CORE.items() for name, line in imports(path) if name.startswith("harness_plugin")
+        f"{module}:{line}: {imported}"
+        for path, module in CORE.items()
+        for imported, line in imports(path)
+        if imported.startswith("harness_plugin")
     ]
 
     assert not wrong, "\n".join(wrong)
