@@ -9,7 +9,7 @@ from harness_core.contracts.command import Command
 from harness_core.contracts.execution import Session
 from harness_core.contracts.output import Cursor, Output, Stream
 from harness_core.contracts.run import Exit
-from harness_core.keeper import Client, ExecSession
+from harness_core.keeper import Client, ExecSession, Refused
 from harness_plugin_process.account import account_of, check_may_become, environment_as
 from harness_plugin_process.translation import exit_of, in_contract_terms
 
@@ -32,16 +32,23 @@ async def run_beside(keeper: Client, run: str | None, command: Command, *, cwd: 
             tty=command.tty,
             stdin=command.stdin or bool(command.prologue),
         )
-        opened = KeeperSession(session)
-        if command.prologue:
-            try:
-                await session.write(command.prologue)
-                if not command.stdin:
-                    await session.write(None)
-            except BaseException:
-                await session.aclose()
-                raise
-        return opened
+        try:
+            await _feed(session, command)
+        except BaseException:
+            await session.aclose()
+            raise
+        return KeeperSession(session)
+
+
+async def _feed(session: ExecSession, command: Command) -> None:
+    if not command.prologue:
+        return
+    try:
+        await session.write(command.prologue)
+        if not command.stdin:
+            await session.write(None)
+    except Refused:
+        return  # it ended without reading (sudo said no, say): its output and exit tell why
 
 
 class KeeperSession(Session):

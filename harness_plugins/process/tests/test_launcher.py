@@ -221,6 +221,18 @@ async def test_a_command_inside_gets_its_prologue(here):
         await session.aclose()
 
 
+async def test_a_command_inside_that_ends_without_reading_its_prologue_has_its_say(here):
+    command = replace(here.command("echo no, not you; exit 5"), prologue=b"x" * 200_000)  # more than a pipe holds
+
+    async with here.bench() as bench:
+        handle = await bench.launch(here.running())
+        session = await handle.exec(command)
+
+        assert joined([chunk async for chunk in session.output()]) == b"no, not you\n"
+        assert (await session.wait()).code == 5
+        await session.aclose()
+
+
 async def test_the_state_tells_people_what_holds(here):
     async with here.bench() as bench:
         handle = await bench.launch(here.running())
