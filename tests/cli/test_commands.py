@@ -176,13 +176,13 @@ def test_followed_logs_have_no_gap_over_a_killed_daemon(shop, eventually):
 
 
 def test_logs_to_a_reader_that_goes_away_are_quiet(shop):
-    command = shop.start("logs", "-f")
-    command.stdout.readline()
-    command.stdout.close()
+    with shop.start("logs", "-f") as command:
+        command.stdout.readline()
+        command.stdout.close()
+        err = command.stderr.read()
+        command.wait(timeout=20)
 
-    err = command.stderr.read()
-
-    assert command.wait(timeout=20) == 141
+    assert command.returncode == 141
     assert err == b""
 
 

@@ -40,7 +40,7 @@ def test_it_ends_with_1_when_nothing_runs_and_something_failed(harness):
     assert "exit 3" in result.err
 
 
-@pytest.mark.parametrize(("ending", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)])
+@pytest.mark.parametrize(("ending", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$$$", 137)])
 def test_exit_code_from_a_service_stops_the_others(harness, ending, code):
     harness.write(BEGIN + script("server", FOREVER) + script("tests", f"sleep 0.3; {ending}", oneshot="true"))
 
@@ -89,12 +89,11 @@ def test_each_of_the_signals_is_a_stop(harness, number):
 
 def test_a_reader_that_goes_away_is_a_stop_too(harness):
     harness.write(BEGIN + script("one", "while :; do echo tick; sleep 0.05; done"))
-    command = harness.start("up")
-    command.stdout.readline()
-
-    command.stdout.close()
-    command.stderr.read()
-    command.wait(timeout=30)
+    with harness.start("up") as command:
+        command.stdout.readline()
+        command.stdout.close()
+        command.stderr.read()
+        command.wait(timeout=30)
 
     assert command.returncode == 141
     assert not harness.strays()
