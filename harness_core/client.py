@@ -15,7 +15,7 @@ from typing import Any
 from harness_core import __version__, paths
 from harness_core.contracts.errors import HarnessError
 from harness_core.protocol import MAX_FRAME, PROTOCOL_VERSION, CancelRequest, Request, request_frame
-from harness_core.transport import ConnectionLost, Impostor, Transport, Unreachable, open_websocket
+from harness_core.transport import ConnectionLost, Impostor, Transport, Unreachable, Untrusted, open_websocket
 
 HELLO_TIMEOUT = 5.0
 CALL_TIMEOUT = 30.0
@@ -122,7 +122,11 @@ class Client:
         self._hello: dict[str, Any] | None = None
         # A program that has blocked the signal itself must find it blocked afterwards.
         self._shield = signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        self.hello = self._greeting()
+        try:
+            self.hello = self._greeting()
+        except BaseException:
+            transport.close()
+            raise
         """what the daemon said first: protocol version epoch pid"""
 
     def __enter__(self) -> Client:
@@ -268,10 +272,12 @@ def _connect_running(directory: Path) -> Client:
         raise Unreachable("no daemon runs here", hint="start one: harness daemon start")
     try:
         return Client(open_websocket(info.address, fingerprint=info.fingerprint, directory=directory))
-    except Impostor:
+    except (Impostor, Untrusted) as e:
         newer = paths.read_daemon_file(directory)
-        if newer is None or newer == info:
+        if newer == info:
             raise
+        if newer is None:
+            raise Unreachable("the daemon ended just now", hint="start one: harness daemon start") from e
         return Client(open_websocket(newer.address, fingerprint=newer.fingerprint, directory=directory))
 
 

@@ -197,9 +197,13 @@ def open_websocket(address: str, *, fingerprint: str, directory: Path) -> WebSoc
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock = _tls(plain, context, host, address, fingerprint)
-        return WebSocketTransport(sock, _upgrade(sock, address))
     except BaseException:
         plain.close()
+        raise
+    try:
+        return WebSocketTransport(sock, _upgrade(sock, address))
+    except BaseException:
+        sock.close()
         raise
 
 

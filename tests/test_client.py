@@ -73,8 +73,11 @@ def test_the_daemon_speaks_first():
 
 
 def test_a_daemon_that_says_nothing_is_unreachable():
+    script = Script(None, greets=False)
+
     with pytest.raises(Unreachable, match="said nothing"):
-        Client(Script(None, greets=False))
+        Client(script)
+    assert script.closed
 
 
 def test_a_call_gives_the_result_of_its_own_request():

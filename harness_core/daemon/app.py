@@ -59,30 +59,37 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
         names = names_for(options.settings.listen[0])
         trust.ensure(options.state_dir, owner=_owner(), names=names)
         catalog = discover(check_schemas=False) if catalog is None else catalog
-        async with _engine(options, catalog, log) as (manager, degraded), asyncio.TaskGroup() as tasks:
+        async with _engine(options, catalog, log) as (manager, degraded):
             stop = asyncio.Event()
-            server = Server(lambda: daemon, tasks, trust.server_context(options.state_dir))
+
+            def leave() -> None:
+                paths.remove_daemon_file(options.state_dir, os.getpid())
+                server.stop_accepting()
+                stop.set()
+
+            server = Server(lambda: daemon, trust.server_context(options.state_dir))
             daemon = Daemon(
                 manager=manager, catalog=catalog, state_dir=options.state_dir, log=log, audit=audit,
                 started_at=datetime.now(UTC).isoformat(), degraded=degraded, address=lambda: server.address,
-                connections=lambda: len(server.connections), stop=stop,
+                connections=lambda: len(server.connections), leave=leave,
             )  # fmt: skip
-            _handle_signals(stop, log)
             server.listen(*options.settings.listen, names=names)
-            server.accept()
-            companions = [tasks.create_task(_renew(daemon, server, names))]
-            if options.idle_timeout is not None:
-                companions.append(tasks.create_task(_end_when_idle(daemon, options.idle_timeout)))
-            announce(options.state_dir, address=server.address, started_at=daemon.started_at)
-            try:
-                log.logger.info("harness %s answers at %s (pid %d)", __version__, server.address, os.getpid())
-                ready()
-                await stop.wait()
-            finally:
-                paths.remove_daemon_file(options.state_dir, os.getpid())
-                for task in companions:
-                    task.cancel()
-                await server.aclose("the daemon ends")
+            _handle_signals(leave, log)
+            async with asyncio.TaskGroup() as tasks:
+                server.accept(tasks)
+                companions = [tasks.create_task(_renew(daemon, server, names))]
+                if options.idle_timeout is not None:
+                    companions.append(tasks.create_task(_end_when_idle(daemon, options.idle_timeout)))
+                try:
+                    announce(options.state_dir, address=server.address, started_at=daemon.started_at)
+                    log.logger.info("harness %s answers at %s (pid %d)", __version__, server.address, os.getpid())
+                    ready()
+                    await stop.wait()
+                finally:
+                    leave()
+                    for task in companions:
+                        task.cancel()
+                    await server.aclose("the daemon ends")
         log.logger.info("ended; services run on")
 
 
@@ -99,17 +106,19 @@ def _logs(options: Options) -> Any:
 @contextlib.asynccontextmanager
 async def _engine(options: Options, catalog: Catalog, log: OwnLog) -> AsyncIterator[tuple[ServiceManager, str | None]]:
     """The engine with everything adopted; let go of at the end, whatever hangs."""
-    registry, degraded = await open_registry(options, catalog, log)
-    manager = ServiceManager(catalog=catalog, registry=registry, state_dir=options.state_dir, clock=SystemClock(), log=log.logger)
-    try:
+    async with contextlib.AsyncExitStack() as closing:
+        registry, degraded = await open_registry(options, catalog, log, closing)
+        manager = ServiceManager(
+            catalog=catalog, registry=registry, state_dir=options.state_dir, clock=SystemClock(), log=log.logger
+        )
+        closing.push_async_callback(_within, CLOSE_TIMEOUT, manager.aclose, "the engine", log)
         await manager.open()
         yield manager, degraded
-    finally:
-        await _within(CLOSE_TIMEOUT, manager.aclose(), "the engine", log)
-        await _within(0.5, registry.aclose(), "the registry", log)
 
 
-async def open_registry(options: Options, catalog: Catalog, log: OwnLog) -> tuple[RegistryBackend, str | None]:
+async def open_registry(
+    options: Options, catalog: Catalog, log: OwnLog, closing: contextlib.AsyncExitStack
+) -> tuple[RegistryBackend, str | None]:
     """The registry backend that the settings name, open; and why it starts empty, if it does.
 
     A store that can't be read is moved aside: what runs is adopted, and nothing is stopped because state is bad.
@@ -120,8 +129,10 @@ async def open_registry(options: Options, catalog: Catalog, log: OwnLog) -> tupl
         catalog.distribution_of(offer) or kind, log=log.logger, clock=SystemClock(), state_dir=options.state_dir,
         report=lambda run, change: None, keeper=_no_keeper, broken=lambda name, cause: log.logger.error("%s: %s", name, cause),
     )  # fmt: skip
+    closing.push_async_callback(_within, 0.3, context.aclose, "the registry's plugin", log)
     try:
         backend: RegistryBackend = offer.create(context)
+        closing.push_async_callback(_within, 0.3, backend.aclose, "the registry", log)
         try:
             await backend.open(options.settings.registry)
         except Corrupt as e:
@@ -144,20 +155,20 @@ async def _no_keeper() -> Any:
     raise NotSupported("a registry backend has no use for the keeper")
 
 
-async def _within(seconds: float, closing: Awaitable[None], what: str, log: OwnLog) -> None:
+async def _within(seconds: float, close: Callable[[], Awaitable[None]], what: str, log: OwnLog) -> None:
     try:
         async with asyncio.timeout(seconds):
-            await closing
+            await close()
     except TimeoutError:
         log.logger.warning("%s did not let go within %g s; it is left behind", what, seconds)
     except Exception:
         log.logger.exception("%s failed while letting go", what)
 
 
-def _handle_signals(stop: asyncio.Event, log: OwnLog) -> None:
+def _handle_signals(leave: Callable[[], None], log: OwnLog) -> None:
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, leave)
+    loop.add_signal_handler(signal.SIGINT, leave)
     # Not ignored: that would be inherited by everything the daemon starts.
     loop.add_signal_handler(signal.SIGHUP, log.reopen)
 
@@ -185,7 +196,7 @@ async def _end_when_idle(daemon: Daemon, timeout: float) -> None:
         elif time.monotonic() - last_used >= timeout:
             daemon.log.logger.info("nothing to do for %g s", timeout)
             await daemon.manager.end_keeper()
-            daemon.stop.set()
+            daemon.leave()
             return
 
 

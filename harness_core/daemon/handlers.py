@@ -176,8 +176,8 @@ async def handle_stop_daemon(daemon: Daemon, call: Call, request: protocol.StopD
             )
             await _with_events(daemon, call, project["id"], work)
         await daemon.manager.end_keeper()
-    # The reply is written before the loop comes to those who wait for this.
-    asyncio.get_running_loop().call_later(0.01, daemon.stop.set)
+    # Whoever has the reply must not find this daemon any more; the reply itself is written before the loop goes on to end.
+    daemon.leave()
     return {}
 
 

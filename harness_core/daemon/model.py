@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,5 +52,5 @@ class Daemon:
     """why the registry started empty, if it did"""
     address: Callable[[], str]
     connections: Callable[[], int]
-    stop: asyncio.Event
-    """set: the daemon ends"""
+    leave: Callable[[], None]
+    """from now on found by nobody new; then the daemon ends"""

@@ -117,10 +117,11 @@ class LoopbackDaemon:
         await manager.open()
         stack.push_async_callback(manager.aclose)
         sessions: list[Session] = []
+        ending = asyncio.Event()
         daemon = Daemon(
             manager=manager, catalog=self._catalog, state_dir=self.state_dir, log=log, audit=audit,
             started_at=datetime.now(UTC).isoformat(), degraded=None, address=lambda: "loopback",
-            connections=lambda: len(sessions), stop=asyncio.Event(),
+            connections=lambda: len(sessions), leave=ending.set,
         )  # fmt: skip
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         encoder = Encoder()
@@ -132,7 +133,7 @@ class LoopbackDaemon:
             stack.callback(session.end, "the daemon ends")
             return session
 
-        return daemon.stop, open_session
+        return ending, open_session
 
     def _clean(self) -> None:
         if self._temporary is not None:

@@ -24,9 +24,10 @@ from harness_core.contracts.errors import HarnessError
 from harness_core.contracts.events import Note
 from harness_core.daemon.address import announce, names_for
 from harness_core.daemon.audit import Audit
+from harness_core.daemon.connection import Patience
 from harness_core.daemon.log import OwnLog
 from harness_core.daemon.model import Daemon
-from harness_core.daemon.server import Patience, Server
+from harness_core.daemon.server import Server
 from harness_core.engine.bus import Bus
 from harness_core.testing.catalog import catalog_of
 from harness_core.testing.loopback import LoopbackDaemon
@@ -183,19 +184,20 @@ class Door:
                 names = names_for("127.0.0.1")
                 trust.ensure(self.state_dir, owner="alice", names=names)
                 self.manager = StandIn()
+                stop = asyncio.Event()
                 async with asyncio.TaskGroup() as tasks:
                     context = trust.server_context(self.state_dir)
-                    self.server = server = Server(lambda: daemon, tasks, context, patience=self._patience)
+                    self.server = server = Server(lambda: daemon, context, patience=self._patience)
                     daemon = Daemon(
                         manager=self.manager, catalog=catalog_of(), state_dir=self.state_dir, log=log, audit=audit,
                         started_at=datetime.now(UTC).isoformat(), degraded=None, address=lambda: server.address,
-                        connections=lambda: len(server.connections), stop=asyncio.Event(),
+                        connections=lambda: len(server.connections), leave=stop.set,
                     )  # fmt: skip
                     server.listen("127.0.0.1", 0, names=names)
-                    server.accept()
+                    server.accept(tasks)
                     announce(self.state_dir, address=server.address, started_at=daemon.started_at)
-                    self._up.set_result((asyncio.get_running_loop(), daemon.stop))
-                    await daemon.stop.wait()
+                    self._up.set_result((asyncio.get_running_loop(), stop))
+                    await stop.wait()
                     paths.remove_daemon_file(self.state_dir, os.getpid())
                     await server.aclose("the daemon ends")
         except BaseException as e:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -263,14 +264,20 @@ def test_the_cause_is_told_when_the_daemon_dies_without_a_word(home, monkeypatch
 
 
 def test_a_port_that_is_taken_is_named(home):
-    with home.client():
-        taken = home.info().address
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
 
-    process = home.foreground("--listen", taken)
-    said = process.communicate(timeout=30)[1]
-    assert "already-running" in said
+        with pytest.raises(StartFailed, match=f"cannot listen on {address}: Address already in use") as error:
+            summon.start_daemon(home.state, arguments=("--listen", address))
 
-    os.kill(home.info().pid, signal.SIGKILL)
+    assert error.value.kind == "daemon.cannot-listen"
+
+
+def test_an_address_may_be_chosen(home):
+    summon.start_daemon(home.state, arguments=("--listen", "localhost:0"))
+
+    with home.client() as client:
+        assert client.call(ListProjects()) == {"projects": []}
 
 
 def test_a_daemon_that_is_stopped_is_named_and_no_second_one_started(home, monkeypatch):

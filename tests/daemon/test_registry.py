@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -42,7 +43,8 @@ def opened(tmp_path, create, *, name="sqlite", settings=None):
     catalog = catalog_of(registry_backends=[Offer(name=name, summary="", create=create)])
 
     async def there():
-        return await open_registry(Options(tmp_path, settings or Settings()), catalog, log)
+        async with AsyncExitStack() as closing:
+            return await open_registry(Options(tmp_path, settings or Settings()), catalog, log, closing)
 
     try:
         return asyncio.run(there())

@@ -17,7 +17,7 @@ from harness_core import paths, transport, trust
 from harness_core.client import RemoteError, connect
 from harness_core.contracts.events import Note
 from harness_core.daemon import server as server_module
-from harness_core.daemon.server import Patience
+from harness_core.daemon.connection import Patience
 from harness_core.protocol import MAX_FRAME, DaemonStatus, ListProjects, ReadLogs, StatusOfServices, SubscribeEvents
 from harness_core.transport import ConnectionLost, Impostor, Unreachable, Untrusted, open_websocket
 
