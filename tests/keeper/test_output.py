@@ -130,13 +130,13 @@ def test_followers_get_what_is_written_later_and_end_with_the_run(home, reader):
 
 def test_all_output_before_the_exit_is_readable_once_the_exit_is_told(home, tools):
     async def story(client):
-        sizes = []
-        for number in range(20):
-            await finished(client, home.shell("head -c 50000 /dev/zero", run=f"r{number}"))
-            sizes.append(len(await tools.text(client, f"r{number}")))
-        return sizes
+        async def one(run):
+            await finished(client, home.command("head", "-c", "60000", "/dev/zero", run=run))
+            return len(await tools.text(client, run))
 
-    assert home.play(story) == [50000] * 20
+        return await asyncio.gather(*(one(f"r{number}") for number in range(100)))
+
+    assert home.play(story) == [60000] * 100
 
 
 def test_a_grandchild_that_holds_the_output_delays_no_exit_and_loses_nothing(home, tools):

@@ -83,7 +83,8 @@ class Operations:
         return LATER
 
     def _ack(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        self._keeper.acknowledge(client.name, min(int(request["seq"]), self._keeper.seq))
+        if client.name:  # only who said hello has a say in what is kept
+            self._keeper.acknowledge(client.name, min(int(request["seq"]), self._keeper.seq))
         return {}
 
     def _spawn(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:

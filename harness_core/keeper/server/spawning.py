@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import resource
+import signal
 import struct
 import termios
 import time
@@ -194,11 +195,18 @@ def start_within(
     if groups is None or cgroup is None:
         pid = launch.start(command, files, tty=tty, nofile=nofile)
     else:
+        pid = 0
         groups.enter(cgroup)
         try:
             pid = launch.start(command, files, tty=tty, nofile=nofile)
         finally:
-            groups.leave()
+            try:
+                groups.leave()
+            except OSError:
+                keeper.cgroups = None  # its way home is gone: never again, and nothing may run where we stand
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                raise
     keeper.make_killable(pid)
     return pid
 
