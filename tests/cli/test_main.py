@@ -33,6 +33,8 @@ def project(tmp_path, monkeypatch):
         (["logs", "--tial", "3"], "--tail"),
         (["stop", "--timeout", "soon"], "harness stop --help"),
         (["why"], "harness why --help"),
+        (["daemon", "start", "--listen", "nonsense"], "not HOST:PORT"),
+        (["daemon", "start", "--listen", "localhost:99999"], "not HOST:PORT"),
         (["daemon"], "harness daemon --help"),
         (["-f", "a", "-f", "b", "version"], "harness --help"),
     ],

@@ -13,6 +13,19 @@ from harness_core.cli.session import Session, pass_session
 from harness_core.protocol import DaemonStatus
 
 
+class HostAndPort(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """Where to listen, as `HOST:PORT`."""
+
+    name = "host:port"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The same text, once it is known to be one."""
+        host, _, port = value.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+            self.fail(f"'{value}' is not HOST:PORT, such as 127.0.0.1:7070 or [::1]:7070", param, ctx)
+        return value
+
+
 @pass_session
 def start(session: Session, foreground: bool, listen: str | None) -> None:
     """Start the daemon."""
@@ -59,7 +72,9 @@ command = HarnessCommand(
     callback=start,
     params=[
         click.Option(["--foreground"], is_flag=True, help="Stay in the foreground and log to the terminal."),
-        click.Option(["--listen"], metavar="HOST:PORT", help="Where to listen; default: loopback and a free port."),
+        click.Option(
+            ["--listen"], type=HostAndPort(), metavar="HOST:PORT", help="Where to listen; default: loopback and a free port."
+        ),
     ],
     help="Start the daemon, which otherwise starts by itself when it is needed.\n\n"
     "Started like this, it stays when there is nothing to do.",
