@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -60,6 +61,12 @@ class Home:
         return Client(lambda: connect_local(self.state), name=name, **options)
 
     @property
+    def fifos(self) -> Path:
+        """The folder of the output FIFOs."""
+        digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
+        return Path(f"/dev/shm/harness-{os.geteuid()}-{digest}")
+
+    @property
     def keeper_pid(self) -> int:
         """The pid of the keeper that runs here."""
         return int((self.state / "keeper.lock").read_text())
@@ -80,6 +87,7 @@ class Home:
 
         if (self.state / "keeper.lock").exists():
             self.play(empty)
+        eventually(lambda: not self.fifos.exists())
         trouble = self.state / "keeper.log"
         assert not trouble.exists(), trouble.read_text()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -251,6 +252,25 @@ def fill(path):
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while file.write(b"x" * 4096):
             pass
+
+
+def test_fifos_that_somebody_tidied_away_are_no_trouble(home, tools):
+    if not home.fifos.parent.is_dir():
+        pytest.skip("no shared memory on this machine")
+
+    async def story(client):
+        await client.spawn(home.shell("echo up; read x <go; echo after; exit 3", cwd=str(home.folder)))
+        await tools.until(client, "r1", b"up\n")
+        shutil.rmtree(home.fifos)
+        home.kill_keeper()
+        await client.spawn(home.shell("echo other", run="r2"))
+        (home.folder / "go").write_text("\n")
+        await asyncio.gather(client.wait("r1"), client.wait("r2"))
+        return await tools.text(client, "r1"), await tools.text(client, "r2")
+
+    os.mkfifo(home.folder / "go")
+
+    assert home.play(story) == (b"up\nafter\n", b"other\n")
 
 
 @pytest.fixture

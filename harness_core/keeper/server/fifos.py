@@ -32,6 +32,10 @@ def make(path: str) -> None:
     except FileExistsError:
         os.unlink(path)  # of a run whose state folder was removed by hand
         os.mkfifo(path, 0o600)
+    except FileNotFoundError:
+        # At logout a system may tidy shared memory under our feet.
+        os.mkdir(os.path.dirname(path), 0o700)
+        os.mkfifo(path, 0o600)
 
 
 def remove_folder(path: str) -> None:

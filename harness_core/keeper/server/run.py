@@ -82,12 +82,18 @@ class Run:
         if any(capture.open for capture in self.captures):
             return
         self.segments.finish()
+        if not self.live:
+            self.remove_fifos()
         if self.feed is not None and not self.feed.owned:
             self.feed.close()  # of the same terminal
 
     def remove_files(self) -> None:
         """Remove everything of it from the disk."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove_fifos()
+
+    def remove_fifos(self) -> None:
+        """Remove the names of FIFOs that nobody will open any more."""
         for path, _ in self.fifos:
             with contextlib.suppress(OSError):
                 os.unlink(path)
