@@ -11,8 +11,10 @@ from harness_core.cli.failures import ExitCode
 from harness_core.cli.lazy import HarnessCommand
 from harness_core.cli.progress import await_outcome
 from harness_core.cli.session import Session, pass_session
+from harness_core.client import Client, VersionMismatch
 from harness_core.contracts.errors import HarnessError
 from harness_core.protocol import StopDaemon
+from harness_core.summon import dismiss
 from harness_core.transport import ConnectionLost, Unreachable
 
 _PATIENCE = 10.0
@@ -28,6 +30,7 @@ class StillThere(HarnessError):
 def stop(session: Session, services: bool) -> int:
     """End the daemon."""
     output = session.output
+    client: Client | None
     try:
         client = session.client(start=False)
     except Unreachable:
@@ -36,9 +39,16 @@ def stop(session: Session, services: bool) -> int:
         else:
             output.say("no daemon runs: nothing to stop")
         return ExitCode.REACHED
+    except VersionMismatch:
+        if services:
+            raise  # only a client that it understands can ask for that
+        client = None
     info = paths.read_daemon_file(session.state_dir)
     try:
-        await_outcome(client, StopDaemon(services=services), output)
+        if client is None:
+            dismiss(session.state_dir)
+        else:
+            await_outcome(client, StopDaemon(services=services), output)
     except ConnectionLost:
         output.detail("it hung up before it answered")  # it ends either way: that is looked at below
     deadline = time.monotonic() + _PATIENCE
