@@ -128,8 +128,6 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not take what is sent: what it says now can wait as well, or its answers would pile up."""
         self._room.clear()
-        if self._transport is not None:
-            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The client goes on."""
