@@ -41,6 +41,7 @@ CONTAINER = _offer(
             "replace": {"type": "boolean"},
             "weight": {"type": "integer", "minimum": 0},
             "seed": {"type": "string", "format": "path"},
+            "tls_key": {"type": "string", "format": "path"},
             "registry_password": {"type": "string"},
             "mounts": {"type": "array", "items": {"$ref": "#/$defs/mount"}},
         },

@@ -162,7 +162,7 @@ def test_secrets_are_known_by_name_by_mark_and_by_list(service: Any) -> None:
 
 
 def test_secrets_stand_in_plugin_keys_too_but_paths_are_none(service: Any) -> None:
-    a = service("registry_password: pass1234, image: {secret: private-image}, seed: ./key", type="container")
+    a = service("registry_password: pass1234, image: {secret: private-image}, tls_key: ./private.pem", type="container")
 
     assert a.secrets == {"pass1234", "private-image"}
     assert a.config["image"] == "private-image"
