@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_core.contracts.command import Command
-from harness_core.contracts.errors import HarnessError, NotFound, PortTaken
+from harness_core.contracts.errors import HarnessError, LaunchFailed, NotFound, PortTaken
 from harness_core.contracts.execution import Attacher, Launcher, ProcessHandle
 from harness_core.contracts.offer import Capability
 from harness_core.contracts.place import Endpoint, Place, Port
@@ -19,6 +19,7 @@ from harness_core.engine.launching import build_command, build_spec, innermost_p
 from harness_core.engine.ports import holder_of
 from harness_core.engine.run import Run
 from harness_core.engine.world import World
+from harness_core.mask import mask
 from harness_core.template import Reference, references, render
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 ATTACH_PAUSE = 0.5
 """Seconds between looks for what is to be attached to."""
 DISPOSE_TIMEOUT = 10.0
-MASK = "••••••"
+PREPARE_IDLE = 60.0
+"""Seconds without any reported progress after which a preparation is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Starter:
         self._supervisor = supervisor
         self._world = world
         self._tasks: set[asyncio.Task[None]] = set()
+        self._freed: frozenset[int] = frozenset()
 
     def missing(self) -> str | None:
         """Why a plugin that this service needs can't be used; None when all are there."""
@@ -58,19 +61,23 @@ class Starter:
             return error.message + (f" ({error.hint})" if error.hint else "")
         return None
 
-    async def prepare(self, *, idle_timeout: float, touched: Callable[[], float]) -> None:
-        """Do what is slow before anything is stopped or started; cut when nothing was reported for `idle_timeout` seconds."""
+    async def prepare(self, *, touched: Callable[[str], float], freed: frozenset[int]) -> None:
+        """Do what is slow before anything is stopped or started; cut when nothing was reported for a minute.
+
+        `touched(run)` is when progress was last reported; `freed` are ports that will be free by then.
+        """
         executor = self._world.drivers.executor(self._supervisor.config.type)
         if not isinstance(executor, Launcher):
             return
+        self._freed = freed
         spec = await self._spec(executor, new_run_id(self._world.clock.now()), lenient=True)
         work = asyncio.ensure_future(executor.prepare(spec))
         began = self._world.clock.monotonic()
         try:
             while not work.done():
-                left = max(began, touched()) + idle_timeout - self._world.clock.monotonic()
+                left = max(began, touched(spec.run)) + PREPARE_IDLE - self._world.clock.monotonic()
                 if left <= 0:
-                    raise HarnessError(f"preparing {self._supervisor.name!r} did nothing for {idle_timeout:g} s and was cut")
+                    raise LaunchFailed(f"preparing it did nothing for {PREPARE_IDLE:g} s and was cut")
                 await asyncio.wait({work}, timeout=left)
             work.result()
         finally:
@@ -139,10 +146,7 @@ class Starter:
 
     def masked(self, text: str) -> str:
         """The text without this service's secrets."""
-        for secret in sorted(self._supervisor.config.secrets, key=len, reverse=True):
-            if secret:
-                text = text.replace(secret, MASK)
-        return text
+        return str(mask(text, self._supervisor.config.secrets))
 
     def dispose_old(self, runs: deque[Run]) -> None:
         """Free what finished runs hold, but for the newest `logs.keep_runs`."""
@@ -151,6 +155,11 @@ class Starter:
         for run in finished[: max(0, len(finished) - keep)]:
             runs.remove(run)
             self.own(asyncio.get_running_loop().create_task(self._dispose(run)))
+
+    async def dispose_all(self, runs: deque[Run]) -> None:
+        """Free what every finished run holds."""
+        while runs:
+            await self._dispose(runs.popleft())
 
     def own(self, task: asyncio.Task[None]) -> None:
         """Keep a side task alive until it ends."""
@@ -228,8 +237,8 @@ class Starter:
 
     async def _pick_fixed(self, executor: Launcher, spec: LaunchSpec, wanted: int, place: Place) -> int | None:
         run = self._supervisor.run
-        if run is not None and any(port.outer == wanted for port in run.spec.ports):
-            return wanted  # held by the run that this one will replace
+        if wanted in self._freed or (run is not None and any(port.outer == wanted for port in run.spec.ports)):
+            return wanted  # held by a run that will have ended by then
         try:
             return await executor.pick_port(spec, wanted)
         except PortTaken as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from harness_core.config.model import ServiceConfig
@@ -30,11 +30,13 @@ from harness_core.contracts.events import (
     StopRequested,
 )
 from harness_core.contracts.execution import ProcessHandle
+from harness_core.contracts.health import Health
 from harness_core.contracts.offer import Capability, Change, ChangeKind
 from harness_core.contracts.place import Endpoint
 from harness_core.contracts.run import Exit
 from harness_core.engine import ladder
-from harness_core.engine.launching import spec_to_json
+from harness_core.engine.boot import Finding, find_again
+from harness_core.engine.launching import DIGEST_LABEL, spec_to_json
 from harness_core.engine.orders import Interrupted, Order, OrderKind, Sick
 from harness_core.engine.prober import Probe, Prober
 from harness_core.engine.restart import Failures, Next, decide, describe, retry
@@ -86,6 +88,7 @@ class Supervisor:
         self._prober: Prober | None = None
         self._target: ServiceTarget | None = None
         self._outcome = wish.outcome
+        self._lost: Finding | None = None
 
     # --- what others see -------------------------------------------------------------------------------------------
 
@@ -112,6 +115,13 @@ class Supervisor:
         return View(self.config, self.state, self.health, self.reason, self.exit, self.wanted, self.busy, since)
 
     @property
+    def definition(self) -> str:
+        """The digest of the definition that the present run was launched with; without a run, of the configuration."""
+        if self.run is not None:
+            return self.run.spec.labels.get(DIGEST_LABEL, self.config.digest)
+        return self._outcome.digest if self._outcome is not None else self.config.digest
+
+    @property
     def probes(self) -> list[Probe]:
         """The last probes of the present or last run."""
         return list(self._prober.probes) if self._prober else []
@@ -134,6 +144,25 @@ class Supervisor:
             yield
         finally:
             self._watchers.discard(event)
+
+    async def prepare(self, *, touched: Callable[[str], float], freed: frozenset[int]) -> None:
+        """Do what is slow before anything is stopped or started; nothing when a plugin is missing, which is told later."""
+        if self._starter.missing() is None:
+            await self._starter.prepare(touched=touched, freed=freed)
+
+    async def probe_with(self, target: ServiceTarget) -> Health:
+        """What the service's check finds now."""
+        config = self.config.health_check
+        assert config is not None
+        return await self._world.drivers.check(config.check).probe(self._starter.render(config.config), target)
+
+    def masked(self, text: str) -> str:
+        """The text without this service's secrets."""
+        return self._starter.masked(text)
+
+    async def dispose(self) -> None:
+        """Free what finished runs still hold."""
+        await self._starter.dispose_all(self.runs)
 
     # --- orders ----------------------------------------------------------------------------------------------------
 
@@ -169,22 +198,44 @@ class Supervisor:
             case ChangeKind.ENDPOINTS:
                 self._poke_endpoints()
             case ChangeKind.PROGRESS:
-                self._publish(Progress, detail=self._masked(change.detail))
+                self._publish(Progress, detail=self.masked(change.detail))
             case _:
-                self.notes = (*self.notes[-9:], self._masked(change.detail))
-                self._publish(Note, detail=self._masked(change.detail))
+                self.notes = (*self.notes[-9:], self.masked(change.detail))
+                self._publish(Note, detail=self.masked(change.detail))
 
     # --- the life --------------------------------------------------------------------------------------------------
 
-    def restore(self, *, run: Run | None, driver_missing: str | None = None) -> None:
-        """Set the state that a daemon finds at its start: a run found again, an outcome, or nothing."""
-        self.state_since = self._world.clock.now()
-        if driver_missing:
-            self.state, self.reason = State.DRIVER_MISSING, driver_missing
-        elif run is not None:
+    async def adopt(self, findings: Sequence[Finding]) -> None:
+        """Take in what was found of this service's runs at the daemon's start, oldest first."""
+        for finding in findings:
+            newest = finding is findings[-1]
+            if finding.run is None:
+                if newest and finding.trace.exit is None:
+                    self._lost = finding
+                elif finding.unreachable is None:
+                    self._world.store.forget_run_later(finding.trace.run)
+                continue
+            if newest and finding.run.exit is None:
+                self._hold(finding.run)
+                continue
+            if finding.run.exit is None and isinstance(finding.run.handle, ProcessHandle):
+                # An older run without a recorded exit: whether it lives or not, only the newest may.
+                await ladder.clear(finding.run.handle)
+                finding.run.exit = await ladder.exit_soon(finding.run.handle)
+            self.runs.append(finding.run)
+
+    def restore(self) -> None:
+        """Set the state that a daemon finds at its start; whoever runs although it is not wanted is stopped."""
+        missing = self._starter.missing()
+        if self.run is not None:
             self.state = State.STARTING
-            self._hold(run)
-        elif self._outcome is not None and self.wanted:
+            if not self.wanted:
+                self.order(Order(OrderKind.STOP, "recovery"))
+        elif self._lost is not None and self._lost.unreachable is not None and not missing:
+            self.state, self.reason = State.UNREACHABLE, self._lost.unreachable
+        elif missing and self.wanted:
+            self.state, self.reason = State.DRIVER_MISSING, missing
+        elif self._outcome is not None:
             self.state, self.reason, self.exit = State(self._outcome.state), self._outcome.reason, self._outcome.exit
         else:
             self._due = self.wanted
@@ -193,7 +244,9 @@ class Supervisor:
         """Live until cancelled; a cancel lets go of the run and never stops it."""
         while True:
             try:
-                if self._orders:
+                if self._lost is not None:
+                    await self._find_again(self._lost)
+                elif self._orders:
                     await self._obey(self._orders.popleft())
                 elif self.run is None:
                     await self._race(self._until_due())
@@ -210,6 +263,34 @@ class Supervisor:
                 # A bug of ours or of a plugin must not silently end the care for this service.
                 self._world.log.exception("supervisor of %s/%s", self.project, self.name)
                 await self._give_up(error)
+
+    async def _find_again(self, lost: Finding) -> None:
+        """Settle what became of a run that the last daemon launched: it is gone for certain, or its place is asked again."""
+        while lost.unreachable is not None and self.state is State.UNREACHABLE:
+            # No second copy is started, and nothing is stopped, as long as nobody knows.
+            await asyncio.sleep(STUCK_PAUSE)
+            lost = await find_again(lost.trace, self._world.drivers, self._world.clock, self._world.log)
+        self._lost = None
+        if lost.run is not None:
+            self._hold(lost.run)
+            if not self.wanted:
+                self.order(Order(OrderKind.STOP, "recovery"))
+            return
+        self._world.store.forget_run_later(lost.trace.run)
+        if self._due and self.state is State.STOPPED:
+            await self._follow_lost(lost)
+
+    async def _follow_lost(self, lost: Finding) -> None:
+        self._due = False
+        exit = Exit(reason="lost", at=self._world.clock.now())
+        self.exit = exit
+        self.state = State.STARTING
+        self._publish(Exited, run=lost.trace.run, exit=exit)
+        self._move(State.LOST, describe(exit))
+        now = self._world.clock.monotonic()
+        await self._follow(
+            decide(self.config.restart, oneshot=self.config.oneshot, exit=exit, ran_for=0.0, now=now, failures=self._failures)
+        )
 
     async def _until_due(self) -> None:
         while not self._due:
@@ -262,7 +343,7 @@ class Supervisor:
             raise LaunchFailed(f"executor {self.config.type!r} crashed: {error!r}") from error
 
     def _after_failed_launch(self, error: LaunchFailed, began: float) -> Next:
-        reason = self._masked(error.message + (f" ({error.hint})" if error.hint else ""))
+        reason = self.masked(error.message + (f" ({error.hint})" if error.hint else ""))
         now = self._world.clock.monotonic()
         if not error.transient or decide_never(self.config):
             return Next(State.FAILED, reason)
@@ -320,7 +401,7 @@ class Supervisor:
             left = None if deadline is None else deadline - self._world.clock.monotonic()
             if left is not None and left <= 0:
                 probe = self._prober.probes[-1].detail if self._prober and self._prober.probes else "no probe ended"
-                raise Sick(f"not healthy within {self.config.startup_timeout:g} s; last probe: {self._masked(probe)}", final=True)
+                raise Sick(f"not healthy within {self.config.startup_timeout:g} s; last probe: {self.masked(probe)}", final=True)
             self._poke.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -449,7 +530,7 @@ class Supervisor:
                 await self._until_reachable()
                 self._move(State.STOPPING, f"asked by {order.by}")
         for note in ended.notes:
-            self._publish(Note, detail=self._masked(note))
+            self._publish(Note, detail=self.masked(note))
         if ended.killed:
             self._publish(Killed, reason=ended.killed, survivors=ended.survivors)
         if ended.survivors:
@@ -501,9 +582,9 @@ class Supervisor:
                 changed.clear()
                 stopper = self._gate()
                 if stopper.blocked:
-                    self._move(State.BLOCKED, self._masked(stopper.blocked))
+                    self._move(State.BLOCKED, self.masked(stopper.blocked))
                 elif stopper.waiting:
-                    self._move(State.WAITING, self._masked(stopper.waiting))
+                    self._move(State.WAITING, self.masked(stopper.waiting))
                 else:
                     return
                 await changed.wait()
@@ -555,14 +636,14 @@ class Supervisor:
         if health is not self.health:
             self._set_health(health, detail)
             if health is HealthState.UNHEALTHY and self.state is State.RUNNING:
-                self._move(State.UNHEALTHY, self._masked(detail))
+                self._move(State.UNHEALTHY, self.masked(detail))
             elif health is HealthState.HEALTHY and self.state is State.UNHEALTHY:
                 self._move(State.RUNNING, "healthy again")
             check = self.config.health_check
             if health is HealthState.UNHEALTHY and check and check.restart_on_failure:
-                self._sick = Sick(f"unhealthy: {self._masked(detail)}", final=False)
+                self._sick = Sick(f"unhealthy: {self.masked(detail)}", final=False)
         elif health is not HealthState.HEALTHY:
-            self.reason = self._masked(detail)
+            self.reason = self.masked(detail)
         self._poke.set()
 
     def _set_health(self, health: HealthState, detail: str) -> None:
@@ -572,8 +653,8 @@ class Supervisor:
         if health is HealthState.HEALTHY:
             self.reason = ""
         elif detail:
-            self.reason = self._masked(detail)
-        self._publish(HealthChanged, old=old, new=health, detail=self._masked(detail))
+            self.reason = self.masked(detail)
+        self._publish(HealthChanged, old=old, new=health, detail=self.masked(detail))
         self._changed()
 
     async def _read_endpoints(self, run: Run) -> None:
@@ -659,9 +740,6 @@ class Supervisor:
     def _changed(self) -> None:
         for event in self._watchers:
             event.set()
-
-    def _masked(self, text: str) -> str:
-        return self._starter.masked(text)
 
 
 def decide_never(config: ServiceConfig) -> bool:

@@ -1,0 +1,637 @@
+"""ServiceManager: takes requests, plans them purely, commits the intent, and gives supervisors their orders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness_core import graph
+from harness_core.config.describe import resolved
+from harness_core.config.model import ProjectConfig, ServiceConfig
+from harness_core.contracts.clock import Clock
+from harness_core.contracts.errors import HarnessError, LaunchFailed, NotSupported
+from harness_core.contracts.events import Applied, Event, Progress, State
+from harness_core.contracts.execution import ProcessHandle
+from harness_core.contracts.offer import Change
+from harness_core.contracts.registry import RegistryBackend
+from harness_core.engine import boot, plugin_loans
+from harness_core.engine.bus import Bus
+from harness_core.engine.drivers import Drivers
+from harness_core.engine.ladder import KILL_TIMEOUT
+from harness_core.engine.logs import Logs
+from harness_core.engine.orders import Order, OrderKind
+from harness_core.engine.prober import bounded
+from harness_core.engine.project import Project, UnknownProject
+from harness_core.engine.states import LIVE
+from harness_core.engine.status import detailed_status_of, status_of
+from harness_core.engine.store import Store, Wish
+from harness_core.engine.supervisor import Supervisor
+from harness_core.engine.waiting import outcome, until_reached, until_stopped
+from harness_core.engine.why import why
+from harness_core.engine.world import World
+from harness_core.plan import Action, Step, dependencies, plan_apply, plan_start, plan_stop, running_dependents
+from harness_core.plugins import Catalog
+
+T = TypeVar("T")
+
+PREPARATIONS_AT_ONCE = 16
+STOP_SLACK = 10.0
+"""Seconds beyond the grace periods and the KILL for which a stop is waited for."""
+
+
+class RunningDependents(HarnessError):
+    """A stop would take the ground from under running services."""
+
+    kind = "stop.dependents"
+
+
+class CutByStop(HarnessError):
+    """A start was cut by a stop before anything was started."""
+
+    kind = "start.cut"
+
+
+class PrepareFailed(HarnessError):
+    """Something that a start needs is not there; nothing was started. `kind` is the first cause's."""
+
+    kind = "prepare.failed"
+
+    def __init__(self, causes: Mapping[str, HarnessError]) -> None:
+        lines = [f"service {name!r}: {error.message}" for name, error in causes.items()]
+        hints = dict.fromkeys(error.hint for error in causes.values() if error.hint)
+        super().__init__("nothing was started: " + "; ".join(lines), hint="; ".join(hints) or None)
+        self.kind = next(iter(causes.values())).kind
+
+
+class ServiceManager:
+    """All projects of one daemon."""
+
+    def __init__(
+        self, *, catalog: Catalog, registry: RegistryBackend, state_dir: Path, clock: Clock, log: logging.Logger
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._loans = plugin_loans.PluginLoans(state_dir=state_dir, clock=clock, log=log, report=self._report)
+        self._store = Store(registry, log)
+        self._drivers = Drivers(catalog, self._loans.context)
+        self._projects: dict[str, Project] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._touched: dict[str, float] = {}
+        self._trouble: str | None = None
+        self.logs = Logs(lambda project, names: self._project(project).select(names))
+        self.bus = Bus(clock)
+        self._world = self._make_world()
+
+    # --- boot and end ----------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Adopt everything that runs; only then anything is started."""
+        remembered = await self._store.load()
+        events = await self._store.events()
+        self.bus = Bus(self._clock, last_seq=events[-1]["seq"] if events else 0)
+        self.bus.restore(events)
+        self.bus.listeners.append(self._remember)
+        self._world = self._make_world()
+        recovered = await boot.recover_all(remembered, self._drivers, self._clock, self._log)
+        traces = [finding.trace for findings in recovered.findings.values() for finding in findings]
+        orphans = boot.orphan_projects(remembered.projects, traces)
+        if orphans:
+            recovered.troubles.append(
+                f"adopted {sum(len(p.services) for p in orphans.values())} services without their configuration; "
+                "`harness up` in their folders brings it back"
+            )
+        self._trouble = "; ".join(recovered.troubles) or None
+        for config in [*remembered.projects.values(), *orphans.values()]:
+            project = Project(config, {})
+            self._projects[config.id] = project
+            for name, service in config.services.items():
+                wish = remembered.wishes.get((config.id, name), Wish(up=config.id in orphans))
+                project.supervisors[name] = Supervisor(config.id, service, world=self._world, wish=wish)
+        await self._restore(recovered)
+        self._own(self._store.flush_for_ever())
+        for project in self._projects.values():
+            for supervisor in project.supervisors.values():
+                self._own(supervisor.live())
+
+    async def aclose(self) -> None:
+        """Let go of everything; services run on."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(HarnessError):
+            await self._store.flush()
+        await self._drivers.aclose()
+        await self._loans.aclose()
+
+    async def end_keeper(self) -> None:
+        """End the local keeper if nothing runs under it."""
+        await self._loans.end_keeper()
+
+    # --- what can be asked -----------------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> str:
+        """Changes with every start of the daemon."""
+        return self.bus.epoch
+
+    @property
+    def degraded(self) -> str | None:
+        """What is wrong with the daemon's memory; None when all is well."""
+        troubles = [t for t in (self._trouble, self._store.trouble, *self._loans.broken) if t]
+        return "; ".join(troubles) or None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is wished, nothing runs and nothing is attached."""
+        return not any(s.wanted or s.state in LIVE or s.busy for p in self._projects.values() for s in p.supervisors.values())
+
+    def projects(self) -> list[dict[str, Any]]:
+        """Each project in a line."""
+        return [
+            {
+                "id": project.id,
+                "name": project.config.name,
+                "path": project.config.path,
+                "wanted": sum(s.wanted for s in project.supervisors.values()),
+                "running": sum(s.state in LIVE for s in project.supervisors.values()),
+                "services": len(project.supervisors),
+            }
+            for project in sorted(self._projects.values(), key=lambda p: p.id)
+        ]
+
+    async def status(self, project: str, services: Sequence[str] | None, *, detailed: bool) -> dict[str, Any]:
+        """How services are."""
+        found = self._project(project)
+        supervisors = found.select(services)
+        if detailed:
+            described = await asyncio.gather(*map(detailed_status_of, supervisors))
+        else:
+            described = [status_of(supervisor) for supervisor in supervisors]
+        return {
+            "project": found.id,
+            "name": found.config.name,
+            "path": found.config.path,
+            "degraded": self.degraded,
+            "services": list(described),
+        }
+
+    async def why(self, project: str, service: str) -> dict[str, Any]:
+        """Why a service is as it is."""
+        found = self._project(project)
+        supervisor = found.select([service])[0]
+        events = self.bus.recent(project=project, services=[service], limit=50)
+        lines = await self._last_lines(supervisor, 10)
+        answer: dict[str, Any] = found.masked(why(supervisor, events, lines, now=self._clock.now()))
+        return answer
+
+    async def signal(self, project: str, service: str, name: str) -> None:
+        """Send a signal to a service's main process."""
+        supervisor = self._project(project).select([service])[0]
+        run = supervisor.run
+        if run is None or not isinstance(run.handle, ProcessHandle):
+            raise NotSupported(f"service {service!r} is {supervisor.state}: there is nothing to signal")
+        await run.handle.signal(name.upper().removeprefix("SIG"))
+
+    async def health(self, project: str, services: Sequence[str] | None) -> dict[str, Any]:
+        """Probe now, without effect on state."""
+        supervisors = self._project(project).select(services)
+        return {"services": list(await asyncio.gather(*map(self._probe, supervisors)))}
+
+    def config(self, project: str) -> dict[str, Any]:
+        """The applied configuration, resolved and masked."""
+        return resolved(self._project(project).config)
+
+    def plan(self, config: ProjectConfig, *, services: Sequence[str] | None) -> dict[str, Any]:
+        """What applying a configuration would do; without any effect."""
+        return _plan_to_json(config, self._plan_apply(config, services, start=True))
+
+    async def keeper_stats(self) -> dict[str, Any]:
+        """The local keeper's own figures; `pid` None when there is none."""
+        keeper = self._loans.connected_keeper
+        if keeper is None:
+            return {"pid": None}
+        return asdict(await keeper.keeper_stats())
+
+    # --- what can be told ------------------------------------------------------------------------------------------
+
+    async def start(
+        self, project: str, services: Sequence[str] | None, *, wait: bool, timeout: float | None, by: str
+    ) -> dict[str, Any]:
+        """Start services and what they depend on."""
+        found = self._project(project)
+        found.select(services)
+
+        async def accept() -> tuple[Step, ...]:
+            async with self._acting(found, f"start asked by {by}"):
+                steps = plan_start(found.config, found.observed, services)
+                starting = [step.service for step in steps if step.action is Action.START]
+                await self._prepare(found, [found.supervisors[name] for name in starting], freed=frozenset())
+                await self._store.save_wishes(found.id, {name: self._wish(found, name, up=True) for name in _names(steps)})
+                for step in steps:
+                    supervisor = found.supervisors[step.service]
+                    supervisor.wanted = True
+                    if step.action is Action.START or supervisor.state is State.BACKOFF:
+                        supervisor.order(Order(OrderKind.START, by))
+                return steps
+
+        steps = await self._accepted(accept())
+        return await self._reached(found, steps, wait=wait, timeout=timeout)
+
+    async def stop(
+        self,
+        project: str,
+        services: Sequence[str] | None,
+        *,
+        force: bool,
+        down: bool,
+        kill: bool,
+        wait: bool,
+        timeout: float | None,
+        by: str,
+    ) -> dict[str, Any]:
+        """Stop services, dependents first."""
+        found = self._project(project)
+        selected = found.select(services)
+        if services is not None and not force:
+            self._refuse_dependents(found, services)
+        if found.preparing is not None:
+            found.preparing.cancel()
+
+        async def accept() -> tuple[tuple[Step, ...], list[Order]]:
+            async with self._acting(found, f"stop asked by {by}"):
+                steps = plan_stop(found.config, found.observed, services)
+                wishes = {s.name: Wish(up=False, outcome=None if down else s.wish.outcome, ports=s.ports) for s in selected}
+                await self._store.save_wishes(found.id, wishes)
+                orders = self._order_stops(found, [s.service for s in steps if s.action is Action.STOP or down], by, timeout)
+                for supervisor in selected:
+                    supervisor.wanted = False
+                    if kill:
+                        supervisor.kill_now()
+                return steps, orders
+
+        steps, orders = await self._accepted(accept())
+        timed_out = False
+        if wait or down:
+            patience = sum(_grace(s, timeout) for s in selected) + KILL_TIMEOUT + STOP_SLACK
+            timed_out = await until_stopped([order.done for order in orders], timeout=patience)
+        already = {step.service for step in steps if step.action is Action.KEEP}
+        result = await outcome(
+            selected, clock=self._clock, already=already, timed_out=timed_out, tail=self._last_lines, stopping=True,
+            waited=wait or down,
+        )  # fmt: skip
+        if down and services is None and result["reached"]:
+            await self._accepted(self._forget(found))
+        return result
+
+    async def restart(
+        self, project: str, services: Sequence[str] | None, *, wait: bool, timeout: float | None, by: str
+    ) -> dict[str, Any]:
+        """Stop and start services; dependents stay, and what they depend on is started where it is not."""
+        found = self._project(project)
+        names = {supervisor.name for supervisor in found.select(services)}
+
+        async def accept() -> tuple[Step, ...]:
+            async with self._acting(found, f"restart asked by {by}"):
+                planned = plan_start(found.config, found.observed, sorted(names))
+                steps = tuple(Step(s.service, Action.RESTART, "asked to restart") if s.service in names else s for s in planned)
+                concerned = [s.service for s in steps if s.action is not Action.KEEP]
+                await self._prepare(found, [found.supervisors[name] for name in concerned], freed=frozenset())
+                wishes = {name: Wish(up=True, ports=found.supervisors[name].ports) for name in concerned}
+                await self._store.save_wishes(found.id, wishes)
+                self._carry_out(found, steps, by)
+                return steps
+
+        steps = await self._accepted(accept())
+        return await self._reached(found, steps, wait=wait, timeout=timeout)
+
+    async def apply(
+        self,
+        config: ProjectConfig,
+        *,
+        services: Sequence[str] | None,
+        start: bool,
+        wait: bool,
+        timeout: float | None,
+        by: str,
+    ) -> dict[str, Any]:
+        """Make a configuration the project's own, touching exactly what changed."""
+        Project(config, dict.fromkeys(config.services)).select(services)  # type: ignore[arg-type]  # only the names count
+        found = self._projects.get(config.id)
+        if found is None:
+            found = self._projects[config.id] = Project(config, {})
+
+        async def accept() -> tuple[tuple[Step, ...], list[Order]]:
+            async with self._acting(found, f"apply asked by {by}"):
+                try:
+                    return await self._apply(found, config, services, start=start, by=by)
+                finally:
+                    if not found.supervisors:
+                        self._projects.pop(config.id, None)
+
+        steps, removals = await self._accepted(accept())
+        plan = _plan_to_json(config, steps)
+        result = await self._reached(found, steps, wait=wait, timeout=timeout, orders=removals)
+        return {**result, "project": config.id, "name": config.name, "plan": plan}
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    async def _apply(
+        self, found: Project, config: ProjectConfig, services: Sequence[str] | None, *, start: bool, by: str
+    ) -> tuple[tuple[Step, ...], list[Order]]:
+        steps = self._plan_apply(config, services, start=start)
+        doing = {step.service: step.action for step in steps}
+        fresh = {
+            name: Supervisor(config.id, service, world=self._world, wish=Wish())
+            for name, service in config.services.items()
+            if name not in found.supervisors
+        }
+        await self._prepare(found, self._scratch(found, fresh, config, doing), freed=_freed(found, doing))
+        wishes = {}
+        for name in config.services:
+            known = found.supervisors.get(name)
+            wish = known.wish if known else Wish()
+            up = wish.up or doing[name] in (Action.START, Action.RESTART)
+            if doing[name] is Action.KEEP and known and start and known.state is State.COMPLETED:
+                up = True
+            outcome = wish.outcome if doing[name] is Action.KEEP else None
+            wishes[name] = Wish(up=up, outcome=outcome, ports=wish.ports)
+        await self._store.save_project(config, wishes)
+        found.supervisors.update(fresh)
+        removed = [name for name, action in doing.items() if action is Action.REMOVE]
+        removals = self._order_stops(found, removed, by, None)
+        for name, service in config.services.items():
+            supervisor = found.supervisors[name]
+            supervisor.wanted = wishes[name].up
+            if doing[name] is not Action.RESTART:
+                supervisor.config = service
+        found.config = config
+        for supervisor in fresh.values():
+            self._own(supervisor.live())
+        self._announce(found, doing, fresh, by)
+        self._carry_out(found, steps, by)
+        if removals:
+            self._own(self._remove(found, removed, removals))
+        return steps, removals
+
+    def _plan_apply(self, config: ProjectConfig, services: Sequence[str] | None, *, start: bool) -> tuple[Step, ...]:
+        found = self._projects.get(config.id)
+        wanted = (list(config.services) if services is None else services) if start else None
+        return plan_apply(found.config if found else None, config, found.observed if found else {}, wanted)
+
+    def _scratch(
+        self, found: Project, fresh: Mapping[str, Supervisor], config: ProjectConfig, doing: Mapping[str, Action]
+    ) -> list[Supervisor]:
+        """Supervisors that stand for what will be started, to prepare it before anything is touched."""
+        scratch = []
+        for name, action in doing.items():
+            if action not in (Action.START, Action.RESTART):
+                continue
+            known = found.supervisors.get(name)
+            stand_in = fresh.get(name) or Supervisor(config.id, config.services[name], world=self._world, wish=Wish())
+            if known is not None:
+                stand_in.run, stand_in.ports = known.run, known.ports
+            scratch.append(stand_in)
+        return scratch
+
+    def _announce(self, found: Project, doing: Mapping[str, Action], fresh: Iterable[str], by: str) -> None:
+        changed = tuple(sorted(name for name, action in doing.items() if action is Action.RESTART))
+        removed = tuple(sorted(name for name, action in doing.items() if action is Action.REMOVE))
+        self.bus.publish(Applied, project=found.id, by=by, added=tuple(sorted(fresh)), changed=changed, removed=removed)
+
+    def _carry_out(self, found: Project, steps: Sequence[Step], by: str) -> None:
+        restarting = [step.service for step in steps if step.action is Action.RESTART]
+        wanted_by = graph.reverse(dependencies(found.config))
+        for step in steps:
+            if step.action not in (Action.START, Action.RESTART):
+                continue
+            supervisor = found.supervisors[step.service]
+            kind = OrderKind.START if step.action is Action.START else OrderKind.RESTART
+            after = [found.supervisors[n] for n in sorted(wanted_by[step.service]) if n in restarting]
+            supervisor.order(Order(kind, by, config=found.config.services[step.service], after=after))
+
+    def _order_stops(self, found: Project, names: Sequence[str], by: str, grace: float | None) -> list[Order]:
+        # Dependents as the running configuration has them: that is what the runs were started with.
+        wanted_by = graph.reverse({name: s.config.dependencies.keys() for name, s in found.supervisors.items()})
+        return [
+            found.supervisors[name].order(
+                Order(OrderKind.STOP, by, grace=grace, after=[found.supervisors[n] for n in wanted_by[name] if n in names])
+            )
+            for name in names
+        ]
+
+    async def _remove(self, found: Project, names: Sequence[str], orders: Sequence[Order]) -> None:
+        for name, order in zip(names, orders, strict=True):
+            await order.done.wait()
+            supervisor = found.supervisors[name]
+            if supervisor.state in LIVE or found.config.services.get(name) is not None:
+                continue  # could not be stopped, or came back meanwhile
+            del found.supervisors[name]
+            await supervisor.dispose()
+            await self._store.forget_services(found.id, [name])
+
+    async def _forget(self, found: Project) -> None:
+        async with found.lock:
+            if any(s.wanted or s.busy or s.state in LIVE for s in found.supervisors.values()):
+                return  # somebody started something meanwhile
+            await self._store.forget_project(found.id)
+            self._projects.pop(found.id, None)
+            await asyncio.gather(*(supervisor.dispose() for supervisor in found.supervisors.values()))
+
+    async def _prepare(self, found: Project, supervisors: Sequence[Supervisor], *, freed: frozenset[int]) -> None:
+        """Prepare everything before the first launch; raises PrepareFailed naming all that is missing."""
+        gate = asyncio.Semaphore(PREPARATIONS_AT_ONCE)
+        causes: dict[str, HarnessError] = {}
+
+        async def prepare(supervisor: Supervisor) -> None:
+            async with gate:
+                try:
+                    await supervisor.prepare(touched=lambda run: self._touched.get(run, 0.0), freed=freed)
+                except HarnessError as error:
+                    causes[supervisor.name] = error
+                except Exception as error:
+                    self._log.exception("prepare of %s/%s", supervisor.project, supervisor.name)
+                    causes[supervisor.name] = LaunchFailed(f"executor {supervisor.config.type!r} crashed: {error!r}")
+
+        async def prepare_all() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for supervisor in supervisors:
+                    tasks.create_task(prepare(supervisor))
+
+        found.preparing = asyncio.ensure_future(prepare_all())
+        try:
+            await found.preparing
+        except asyncio.CancelledError:
+            if found.preparing.cancelled() and not _being_cancelled():
+                raise CutByStop("the start was cut by a stop; nothing was started") from None
+            found.preparing.cancel()
+            raise
+        finally:
+            found.preparing = None
+            self._touched.clear()
+        if causes:
+            raise PrepareFailed(dict(sorted(causes.items())))
+
+    async def _reached(
+        self, found: Project, steps: Sequence[Step], *, wait: bool, timeout: float | None, orders: Sequence[Order] = ()
+    ) -> dict[str, Any]:
+        concerned = [
+            found.supervisors[step.service]
+            for step in steps
+            if step.service in found.supervisors and step.action is not Action.REMOVE
+            if found.supervisors[step.service].wanted
+        ]
+        timed_out = False
+        if wait:
+            timed_out = await until_reached(concerned, clock=self._clock, timeout=timeout)
+            if not timed_out and orders:
+                timed_out = await until_stopped([order.done for order in orders], timeout=timeout or 3600.0)
+        already = {step.service for step in steps if step.action is Action.KEEP}
+        return await outcome(
+            concerned, clock=self._clock, already=already, timed_out=timed_out, tail=self._last_lines, waited=wait
+        )
+
+    async def _probe(self, supervisor: Supervisor) -> dict[str, Any]:
+        config = supervisor.config.health_check
+        answer: dict[str, Any] = {
+            "name": supervisor.name,
+            "check": config.check if config else None,
+            "healthy": None,
+            "detail": "",
+            "seconds": 0.0,
+        }
+        target = supervisor.target
+        if config is None or target is None:
+            return {**answer, "detail": "no health check" if config is None else f"is {supervisor.state}"}
+        began = self._clock.monotonic()
+        health = await bounded(lambda: supervisor.probe_with(target), config.timeout)
+        seconds = round(self._clock.monotonic() - began, 6)
+        return {**answer, "healthy": health.healthy, "detail": supervisor.masked(health.detail), "seconds": seconds}
+
+    async def _last_lines(self, supervisor: Supervisor, count: int) -> list[str]:
+        try:
+            async with asyncio.timeout(5.0):
+                lines = await self.logs.last_lines(supervisor, count)
+        except (HarnessError, TimeoutError) as error:
+            return [f"(its output can't be read: {error})"]
+        return [supervisor.masked(line) for line in lines]
+
+    def _refuse_dependents(self, found: Project, services: Sequence[str]) -> None:
+        above = running_dependents(found.config, found.observed, services)
+        if above:
+            raise RunningDependents(
+                f"{', '.join(above)} depend{'s' if len(above) == 1 else ''} on {', '.join(services)} and still run",
+                hint="stop them too, or use --force",
+            )
+
+    def _wish(self, found: Project, name: str, *, up: bool) -> Wish:
+        supervisor = found.supervisors[name]
+        completed = supervisor.state is State.COMPLETED and supervisor.definition == supervisor.config.digest
+        return Wish(up=up, outcome=supervisor.wish.outcome if completed else None, ports=supervisor.ports)
+
+    async def _restore(self, recovered: boot.Recovered) -> None:
+        for key, findings in recovered.findings.items():
+            project = self._projects[key[0]]
+            supervisor = project.supervisors.get(key[1])
+            if supervisor is None:
+                supervisor = self._adopt_removed(project, findings[-1].trace)
+            await supervisor.adopt(findings)
+        for project in self._projects.values():
+            for supervisor in project.supervisors.values():
+                supervisor.restore()
+
+    def _adopt_removed(self, project: Project, trace: boot.Trace) -> Supervisor:
+        """A supervisor for a run whose service the configuration no longer has: its removal was cut short by a crash."""
+        from harness_core.config.model import service_from_json
+
+        config: ServiceConfig = service_from_json(trace.service, boot.adopted_block(trace))
+        supervisor = Supervisor(project.id, config, world=self._world, wish=Wish())
+        project.supervisors[trace.service] = supervisor
+        order = supervisor.order(Order(OrderKind.STOP, "recovery"))
+        self._own(self._remove(project, [trace.service], [order]))
+        return supervisor
+
+    @contextlib.asynccontextmanager
+    async def _acting(self, found: Project, what: str) -> AsyncIterator[None]:
+        if found.lock.locked() and found.acting:
+            self.bus.publish(Progress, project=found.id, detail=f"{what} waits: {found.acting} is in progress")
+        async with found.lock:
+            found.acting = what
+            try:
+                yield
+            finally:
+                found.acting = None
+
+    async def _accepted(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of work that goes on even when whoever asked for it goes away."""
+        return await asyncio.shield(self._own(work))
+
+    def _own(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _project(self, id: str) -> Project:
+        found = self._projects.get(id)
+        if found is None:
+            raise UnknownProject(f"the daemon knows no project {id!r}", hint="harness up makes it known")
+        return found
+
+    def _make_world(self) -> World:
+        return World(
+            bus=self.bus,
+            store=self._store,
+            drivers=self._drivers,
+            clock=self._clock,
+            log=self._log,
+            peer=lambda project, service: p.supervisors.get(service) if (p := self._projects.get(project)) else None,
+        )
+
+    def _remember(self, event: Event, body: dict[str, Any]) -> None:
+        self._store.append_later(event.seq, body)
+
+    def _report(self, run: str, change: Change) -> None:
+        self._touched[run] = self._clock.monotonic()
+        supervisor = self._world.by_run.get(run)
+        if supervisor is not None:
+            supervisor.report(change)
+
+
+def _plan_to_json(config: ProjectConfig, steps: Sequence[Step]) -> dict[str, Any]:
+    return {
+        "project": config.id,
+        "name": config.name,
+        "steps": [{"service": s.service, "action": str(s.action), "reason": s.reason} for s in steps],
+        "changes": any(step.action is not Action.KEEP for step in steps),
+        "problems": [],
+    }
+
+
+def _freed(found: Project, doing: Mapping[str, Action]) -> frozenset[int]:
+    """Ports of runs that will have ended before anything of a plan is launched."""
+    ending = [
+        found.supervisors[n].run
+        for n, action in doing.items()
+        if action in (Action.REMOVE, Action.RESTART)
+        if n in found.supervisors
+    ]
+    return frozenset(port.outer for run in ending if run is not None for port in run.spec.ports if port.outer is not None)
+
+
+def _grace(supervisor: Supervisor, timeout: float | None) -> float:
+    return supervisor.config.stop.timeout if timeout is None else timeout
+
+
+def _names(steps: Iterable[Step]) -> list[str]:
+    return [step.service for step in steps]
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,96 @@
+"""Waiting: until services reached what is wished, or can't any more; and the Outcome that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from harness_core.contracts.clock import Clock
+from harness_core.contracts.events import State, exit_to_json
+from harness_core.engine.states import LIVE
+from harness_core.engine.supervisor import Supervisor, url_of
+from harness_core.engine.view import Reach, reach
+
+LAST_LINES = 10
+
+Tail = Callable[[Supervisor, int], Awaitable[list[str]]]
+
+
+async def until_reached(supervisors: Sequence[Supervisor], *, clock: Clock, timeout: float | None) -> bool:
+    """Return once all are reached, or one can't be any more; True when `timeout` seconds were over first."""
+    changed = asyncio.Event()
+    deadline = None if timeout is None else clock.monotonic() + timeout
+    with contextlib.ExitStack() as stack:
+        for supervisor in supervisors:
+            stack.enter_context(supervisor.watched_by(changed))
+        pending = list(supervisors)
+        while pending:
+            changed.clear()
+            now = clock.monotonic()
+            if deadline is not None and now >= deadline:
+                return True
+            judged = [(supervisor, reach(supervisor.view, now=now)) for supervisor in pending]
+            if any(verdict is Reach.FAILED for _, (verdict, _) in judged):
+                return False
+            pending = [supervisor for supervisor, (verdict, _) in judged if verdict is not Reach.REACHED]
+            looks = [again for _, (_, again) in judged if again is not None]
+            wake = min([*looks, *([deadline] if deadline is not None else [])], default=None)
+            if pending:
+                await _wait(changed, None if wake is None else max(0.0, wake - now))
+    # What was reached first may have been lost while the others got there.
+    return False
+
+
+async def until_stopped(done: Sequence[asyncio.Event], *, timeout: float) -> bool:
+    """Return once all orders are carried out; True when `timeout` seconds were over first."""
+    try:
+        async with asyncio.timeout(timeout):
+            for event in done:
+                await event.wait()
+    except TimeoutError:
+        return True
+    return False
+
+
+async def outcome(
+    supervisors: Sequence[Supervisor],
+    *,
+    clock: Clock,
+    already: Collection[str],
+    timed_out: bool,
+    tail: Tail,
+    stopping: bool = False,
+    waited: bool = True,
+) -> dict[str, Any]:
+    """The Outcome of a request: per service what was reached and what not."""
+    services = []
+    for supervisor in supervisors:
+        reached = _stopped(supervisor) if stopping else reach(supervisor.view, now=clock.monotonic())[0] is Reach.REACHED
+        if not waited:
+            # Nobody waited: what is on its way counts; only what is already known to be impossible does not.
+            reached = stopping or reach(supervisor.view, now=clock.monotonic())[0] is not Reach.FAILED
+        services.append(
+            {
+                "name": supervisor.name,
+                "reached": reached,
+                "already": supervisor.name in already,
+                "state": str(supervisor.state),
+                "reason": supervisor.reason,
+                "exit": exit_to_json(supervisor.exit) if supervisor.exit else None,
+                "endpoints": {e.name: url_of(e) for e in supervisor.endpoints if e.addresses},
+                "last_lines": [] if reached else await tail(supervisor, LAST_LINES),
+            }
+        )
+    return {"reached": all(s["reached"] for s in services), "timed_out": timed_out, "services": services}
+
+
+def _stopped(supervisor: Supervisor) -> bool:
+    return supervisor.state not in LIVE and supervisor.state not in (State.BACKOFF, State.WAITING, State.BLOCKED)
+
+
+async def _wait(event: asyncio.Event, timeout: float | None) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await event.wait()

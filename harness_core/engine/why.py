@@ -1,0 +1,96 @@
+"""Why: the cause of a service's state, in words. Pure but for what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from harness_core.contracts.events import HealthState, State, exit_to_json
+from harness_core.engine.restart import describe
+from harness_core.engine.supervisor import Supervisor
+
+
+def why(supervisor: Supervisor, events: Sequence[dict[str, Any]], last_lines: Sequence[str], *, now: datetime) -> dict[str, Any]:
+    """What `services.why` answers."""
+    probes = [{"at": p.at.isoformat(), "healthy": p.healthy, "detail": p.detail} for p in supervisor.probes]
+    return {
+        "service": supervisor.name,
+        "state": str(supervisor.state),
+        "summary": _summary(supervisor, now),
+        "causes": _causes(supervisor, events),
+        "events": list(events),
+        "probes": probes,
+        "exit": exit_to_json(supervisor.exit) if supervisor.exit else None,
+        "last_lines": list(last_lines),
+    }
+
+
+def _summary(supervisor: Supervisor, now: datetime) -> str:
+    name, reason = supervisor.name, supervisor.reason
+    seconds = max(0, round((now - supervisor.state_since).total_seconds()))
+    since = f"for {seconds} s"
+    match supervisor.state:
+        case State.WAITING:
+            return f"{name} is {reason} ({since})"
+        case State.BLOCKED:
+            return f"{name} can't start: {reason}"
+        case State.BACKOFF:
+            return f"{name} {reason} and will be started again"
+        case State.FAILED:
+            return f"{name} failed: {reason}"
+        case State.COMPLETED:
+            return f"{name} has completed"
+        case State.STOPPED if supervisor.exit is not None and not reason.startswith("asked"):
+            return f"{name} is stopped: it {describe(supervisor.exit)}"
+        case State.STOPPED:
+            return f"{name} is stopped" + (f": {reason}" if reason else "")
+        case State.UNHEALTHY:
+            return f"{name} runs and is unhealthy: {reason}"
+        case State.RUNNING if supervisor.health is HealthState.STARTING:
+            return f"{name} runs ({since}), not yet healthy" + (f": {reason}" if reason else "")
+        case State.RUNNING:
+            healthy = " and is healthy" if supervisor.health is HealthState.HEALTHY else ""
+            times = supervisor.restarts
+            again = f", after {times} restart{'s' if times > 1 else ''}" if times else ""
+            return f"{name} runs{healthy} ({since}{again})"
+    return f"{name} is {supervisor.state}" + (f": {reason}" if reason else "")
+
+
+def _causes(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> list[str]:
+    causes = []
+    for event in events:
+        sentence = _sentence(event)
+        if sentence:
+            causes.append(f"{event['at']}: {sentence}")
+    if supervisor.by:
+        causes.append(f"last asked by {supervisor.by}")
+    return causes
+
+
+def _sentence(event: dict[str, Any]) -> str | None:
+    match event["kind"]:
+        case "exited":
+            how = _exit(event["exit"])
+            return f"{how} as asked" if event["intended"] else how
+        case "restart-scheduled":
+            return f"restart in {event['delay']:.1f} s (attempt {event['attempt']}): {event['reason']}"
+        case "stop-requested":
+            return f"stop asked by {event['by']}, {event['grace']:g} s until KILL"
+        case "killed":
+            left = f"; still alive: {', '.join(event['survivors'])}" if event["survivors"] else ""
+            return f"KILL to the whole tree: {event['reason']}{left}"
+        case "health" if event["new"] == "unhealthy":
+            return f"became unhealthy: {event['detail']}"
+        case "state" if event["new"] in ("failed", "blocked", "lost", "stop-stuck", "driver-missing", "unreachable"):
+            return f"{event['new']}: {event['reason']}"
+        case "note":
+            return str(event["detail"])
+    return None
+
+
+def _exit(exit: dict[str, Any]) -> str:
+    why = f" ({exit['reason']})" if exit["reason"] else ""
+    if exit["signal"]:
+        return f"ended by signal {exit['signal']}{why}"
+    return f"exited with code {exit['code']}{why}" if exit["code"] is not None else f"ended, exit code unknown{why}"
