@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -237,7 +237,7 @@ async def _forward(subscription: Subscription, stream: Stream) -> None:
         await stream.send(items)
 
 
-async def _states(daemon: Daemon, project: str | None, services: Collection[str] | None) -> list[Result]:
+async def _states(daemon: Daemon, project: str | None, services: Sequence[str] | None) -> list[Result]:
     """The present state of what a subscription is about, for its `reset`."""
     projects = [project] if project is not None else [known["id"] for known in daemon.manager.projects()]
     states: list[Result] = []

@@ -29,7 +29,7 @@ class Offers(Protocol):
     def require(self, kind: str, name: str) -> Offer:
         """The offer; raises PluginMissing naming what is installed."""
 
-    def distribution_of(self, offer: Offer) -> str:
+    def distribution_of(self, offer: Offer) -> str | None:
         """The distribution that made an offer."""
 
 
@@ -73,7 +73,7 @@ class Drivers:
         key = (kind, name)
         if key not in self._made:
             offer = self._catalog.require(kind, name)
-            distribution = self._catalog.distribution_of(offer)
+            distribution = self._catalog.distribution_of(offer) or name
             try:
                 self._made[key] = offer.create(self._context(distribution))
             except (Exception, SystemExit) as error:
