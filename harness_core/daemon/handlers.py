@@ -175,7 +175,8 @@ async def handle_stop_daemon(daemon: Daemon, call: Call, request: protocol.StopD
                 project["id"], None, force=True, down=False, kill=False, wait=True, timeout=None, by=call.caller.name
             )
             await _with_events(daemon, call, project["id"], work)
-        await daemon.manager.end_keeper()
+    # A keeper that still keeps something says no, and stays.
+    await daemon.manager.end_keeper()
     # Whoever has the reply must not find this daemon any more; the reply itself is written before the loop goes on to end.
     daemon.leave()
     return {}
