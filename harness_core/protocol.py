@@ -291,7 +291,7 @@ class CancelRequest(Request):
 
 # Outcome, the reply of start, stop, restart and apply:
 # {"reached": bool, "timed_out": bool, "services": [
-#     {"name", "reached": bool, "already": bool, "state", "reason", "exit", "endpoints", "last_lines": [str]}]}
+#     {"name", "reached": bool, "pending": bool, "already": bool, "state", "reason", "exit", "endpoints", "last_lines": [str]}]}
 
 METHODS: Mapping[str, type[Request]] = {
     request.method: request

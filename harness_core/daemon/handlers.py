@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness_core import API_VERSION, __version__, protocol
 from harness_core.config.bundle import Bundle
+from harness_core.config.describe import resolved
 from harness_core.config.model import ProjectConfig
 from harness_core.daemon import refusal
 from harness_core.daemon.model import Call, Daemon
@@ -139,7 +140,7 @@ async def handle_apply_config(daemon: Daemon, call: Call, request: protocol.Appl
 
 async def handle_get_config(daemon: Daemon, call: Call, request: protocol.GetConfig) -> Result:
     """The applied configuration, masked."""
-    return {"project": request.project, "config": daemon.manager.config(request.project)}
+    return {"project": request.project, "config": resolved(daemon.manager.config(request.project))}
 
 
 async def handle_list_plugins(daemon: Daemon, call: Call, request: protocol.ListPlugins) -> Result:

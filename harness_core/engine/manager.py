@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness_core import graph
-from harness_core.config.describe import resolved
 from harness_core.config.model import ProjectConfig, ServiceConfig
 from harness_core.contracts.clock import Clock
 from harness_core.contracts.errors import HarnessError, LaunchFailed, NotSupported
@@ -40,6 +39,8 @@ from harness_core.plugins import Catalog
 T = TypeVar("T")
 
 PREPARATIONS_AT_ONCE = 16
+LONGEST_LAST_LINE = 400
+"""Characters of a line that are quoted beside a failure; the whole of it is in the logs."""
 STOP_SLACK = 10.0
 """Seconds beyond the grace periods and the KILL for which a stop is waited for."""
 
@@ -203,9 +204,9 @@ class ServiceManager:
         supervisors = self._project(project).select(services)
         return {"services": list(await asyncio.gather(*map(self._probe, supervisors)))}
 
-    def config(self, project: str) -> dict[str, Any]:
-        """The applied configuration, resolved and masked."""
-        return resolved(self._project(project).config)
+    def config(self, project: str) -> ProjectConfig:
+        """The applied configuration."""
+        return self._project(project).config
 
     def plan(self, config: ProjectConfig, *, services: Sequence[str] | None) -> dict[str, Any]:
         """What applying a configuration would do; without any effect."""
@@ -519,7 +520,7 @@ class ServiceManager:
                 lines = await self.logs.last_lines(supervisor, count)
         except (HarnessError, TimeoutError) as error:
             return [f"(its output can't be read: {error})"]
-        return [supervisor.masked(line) for line in lines]
+        return [_shortened(supervisor.masked(line)) for line in lines]
 
     def _refuse_dependents(self, found: Project, services: Sequence[str]) -> None:
         above = running_dependents(found.config, found.observed, services)
@@ -626,6 +627,10 @@ def _freed(found: Project, doing: Mapping[str, Action]) -> frozenset[int]:
 
 def _grace(supervisor: Supervisor, timeout: float | None) -> float:
     return supervisor.config.stop.timeout if timeout is None else timeout
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LAST_LINE else line[:LONGEST_LAST_LINE] + f"… ({len(line)} characters)"
 
 
 def _names(steps: Iterable[Step]) -> list[str]:

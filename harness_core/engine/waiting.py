@@ -67,23 +67,30 @@ async def outcome(
     """The Outcome of a request: per service what was reached and what not."""
     services = []
     for supervisor in supervisors:
-        reached = _stopped(supervisor) if stopping else reach(supervisor.view, now=clock.monotonic())[0] is Reach.REACHED
-        if not waited:
-            # Nobody waited: what is on its way counts; only what is already known to be impossible does not.
-            reached = stopping or reach(supervisor.view, now=clock.monotonic())[0] is not Reach.FAILED
+        reached, pending = _judge(supervisor, clock, stopping=stopping, waited=waited)
         services.append(
             {
                 "name": supervisor.name,
                 "reached": reached,
+                "pending": pending,
                 "already": supervisor.name in already,
                 "state": str(supervisor.state),
                 "reason": supervisor.reason,
                 "exit": exit_to_json(supervisor.exit) if supervisor.exit else None,
                 "endpoints": {e.name: url_of(e) for e in supervisor.endpoints if e.addresses},
-                "last_lines": [] if reached else await tail(supervisor, LAST_LINES),
+                "last_lines": [] if reached or (pending and not timed_out) else await tail(supervisor, LAST_LINES),
             }
         )
     return {"reached": all(s["reached"] for s in services), "timed_out": timed_out, "services": services}
+
+
+def _judge(supervisor: Supervisor, clock: Clock, *, stopping: bool, waited: bool) -> tuple[bool, bool]:
+    """Whether it is reached, and if not, whether it still may be. Where nobody waited, what is on its way counts as reached."""
+    if stopping:
+        return not waited or _stopped(supervisor), False
+    verdict, _ = reach(supervisor.view, now=clock.monotonic())
+    pending = verdict is Reach.PENDING
+    return verdict is Reach.REACHED or (pending and not waited), pending and waited
 
 
 def _stopped(supervisor: Supervisor) -> bool:
