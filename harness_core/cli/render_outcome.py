@@ -20,13 +20,16 @@ def outcome_lines(outcome: Mapping[str, Any], *, only_failures: bool = False) ->
 def verdict(outcome: Mapping[str, Any]) -> Line:
     """The whole in a sentence."""
     services = outcome["services"]
-    missed = [s["name"] for s in services if not s["reached"]]
+    late = [s["name"] for s in services if not s["reached"] and (outcome["timed_out"] or not s.get("pending"))]
+    pending = [s["name"] for s in services if not s["reached"] and s["name"] not in late]
     if not services:
         return line("nothing to do")
-    if not missed:
+    if not late and not pending:
         return line(Span(f"{plural(len(services), 'service')} as wished", Style.GOOD))
-    late = "in time " if outcome["timed_out"] else ""
-    return line(Span(f"not reached {late}by {len(missed)} of {plural(len(services), 'service')}: {', '.join(missed)}", Style.BAD))
+    when = "in time " if outcome["timed_out"] else ""
+    said = Span(f"not reached {when}by {len(late)} of {plural(len(services), 'service')}: {', '.join(late)}", Style.BAD)
+    others = f"; still on their way: {', '.join(pending)}" if pending else ""
+    return line(said, others)
 
 
 def last_lines(lines: Iterable[str]) -> list[Line]:
@@ -42,6 +45,10 @@ def _service(service: Mapping[str, Any], width: int) -> list[Line]:
         address = urls(service.get("endpoints"))
         reached = (Span("  "), Span(address, Style.NAME)) if address else ()
         return [line(Span("✓ ", Style.GOOD), name, "  ", Span(state, style), already, *reached)]
+    if service.get("pending") and not service.get("last_lines"):
+        # It may still get there: not a failure, and not to be drawn like one beside the one that failed.
+        so_far = f": {visible(service['reason'])}" if service.get("reason") else ""
+        return [line(Span("… ", Style.FAINT), name, "  ", Span(state, style), so_far)]
     cause = service.get("reason") or ending(service.get("exit"))
     head = line(Span("✗ ", Style.BAD), name, "  ", Span(state, style), f": {visible(cause)}" if cause else "")
     return [head, *last_lines(service.get("last_lines") or ())]

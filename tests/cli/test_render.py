@@ -325,3 +325,15 @@ def test_an_error_shows_kind_sentence_problems_and_hint():
     assert lines[0] == "error[config.invalid]: 1 problem"
     assert lines[1].startswith("/srv/services.yaml:9:5:")
     assert lines[-2:] == ["  hint: look", "  hint: here"]
+
+
+def test_what_is_still_on_its_way_is_not_drawn_as_a_failure():
+    failed = {"name": "bad", "reached": False, "pending": False, "state": "failed", "reason": "exited with code 3", "exit": None}
+    pending = {"name": "web", "reached": False, "pending": True, "state": "waiting", "reason": "waiting for db", "exit": None}
+    outcome = {"reached": False, "timed_out": False, "services": [failed, pending]}
+
+    texts = [plain(one) for one in [*outcome_lines(outcome), verdict(outcome)]]
+
+    assert texts[0].startswith("✗ bad")
+    assert texts[1].startswith("… web")
+    assert texts[2] == "not reached by 1 of 2 services: bad; still on their way: web"
