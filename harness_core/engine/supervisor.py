@@ -99,8 +99,8 @@ class Supervisor:
 
     @property
     def busy(self) -> bool:
-        """Whether an order to stop or restart is not yet carried out."""
-        return self._obeying is not None or any(o.kind is not OrderKind.START for o in self._orders)
+        """Whether something that was asked for has not begun yet: its state is still that of before."""
+        return self._obeying is not None or bool(self._orders) or self._due
 
     @property
     def acting(self) -> str | None:
@@ -299,7 +299,6 @@ class Supervisor:
 
     async def _begin(self) -> None:
         """A run, once the dependencies allow; or an outcome that says why not."""
-        self._due = False
         self._kill_now.clear()
         missing = self._starter.missing()
         if missing:
@@ -722,6 +721,8 @@ class Supervisor:
                     task.exception()
 
     def _move(self, new: State, reason: str = "") -> None:
+        # From here on the state itself tells how far the start has come.
+        self._due = False
         if new is self.state:
             if reason != self.reason:
                 self.reason = reason
