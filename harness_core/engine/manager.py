@@ -10,10 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness_core import graph
 from harness_core.config.model import ProjectConfig, ServiceConfig
 from harness_core.contracts.clock import Clock
-from harness_core.contracts.errors import HarnessError, LaunchFailed, NotSupported
+from harness_core.contracts.errors import HarnessError, NotSupported
 from harness_core.contracts.events import Applied, Event, Progress, State
 from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.offer import Change
@@ -33,40 +32,15 @@ from harness_core.engine.supervisor import Supervisor
 from harness_core.engine.waiting import outcome, until_reached, until_stopped
 from harness_core.engine.why import why
 from harness_core.engine.world import World
-from harness_core.plan import Action, Step, dependencies, plan_apply, plan_start, plan_stop, running_dependents
+from harness_core.plan import Action, Step, plan_apply, plan_start, plan_stop
 from harness_core.plugins import Catalog
 
 T = TypeVar("T")
 
-PREPARATIONS_AT_ONCE = 16
 LONGEST_LAST_LINE = 400
 """Characters of a line that are quoted beside a failure; the whole of it is in the logs."""
 STOP_SLACK = 10.0
 """Seconds beyond the grace periods and the KILL for which a stop is waited for."""
-
-
-class RunningDependents(HarnessError):
-    """A stop would take the ground from under running services."""
-
-    kind = "stop.dependents"
-
-
-class CutByStop(HarnessError):
-    """A start was cut by a stop before anything was started."""
-
-    kind = "start.cut"
-
-
-class PrepareFailed(HarnessError):
-    """Something that a start needs is not there; nothing was started. `kind` is the first cause's."""
-
-    kind = "prepare.failed"
-
-    def __init__(self, causes: Mapping[str, HarnessError]) -> None:
-        lines = [f"service {name!r}: {error.message}" for name, error in causes.items()]
-        hints = dict.fromkeys(error.hint for error in causes.values() if error.hint)
-        super().__init__("nothing was started: " + "; ".join(lines), hint="; ".join(hints) or None)
-        self.kind = next(iter(causes.values())).kind
 
 
 class ServiceManager:
@@ -232,8 +206,8 @@ class ServiceManager:
             async with self._acting(found, f"start asked by {by}"):
                 steps = plan_start(found.config, found.observed, services)
                 starting = [step.service for step in steps if step.action is Action.START]
-                await self._prepare(found, [found.supervisors[name] for name in starting], freed=frozenset())
-                await self._store.save_wishes(found.id, {name: self._wish(found, name, up=True) for name in _names(steps)})
+                await self._prepare(found, [found.supervisors[name] for name in starting], frozenset())
+                await self._store.save_wishes(found.id, {name: found.wish_to_start(name) for name in _names(steps)})
                 for step in steps:
                     supervisor = found.supervisors[step.service]
                     supervisor.wanted = True
@@ -260,16 +234,15 @@ class ServiceManager:
         found = self._project(project)
         selected = found.select(services)
         if services is not None and not force:
-            self._refuse_dependents(found, services)
-        if found.preparing is not None:
-            found.preparing.cancel()
+            found.refuse_dependents(services)
+        found.preparation.cut()
 
         async def accept() -> tuple[tuple[Step, ...], list[Order]]:
             async with self._acting(found, f"stop asked by {by}"):
                 steps = plan_stop(found.config, found.observed, services)
                 wishes = {s.name: Wish(up=False, outcome=None if down else s.wish.outcome, ports=s.ports) for s in selected}
                 await self._store.save_wishes(found.id, wishes)
-                orders = self._order_stops(found, [s.service for s in steps if s.action is Action.STOP or down], by, timeout)
+                orders = found.order_stops([s.service for s in steps if s.action is Action.STOP or down], by, timeout)
                 for supervisor in selected:
                     supervisor.wanted = False
                     if kill:
@@ -302,10 +275,10 @@ class ServiceManager:
                 planned = plan_start(found.config, found.observed, sorted(names))
                 steps = tuple(Step(s.service, Action.RESTART, "asked to restart") if s.service in names else s for s in planned)
                 concerned = [s.service for s in steps if s.action is not Action.KEEP]
-                await self._prepare(found, [found.supervisors[name] for name in concerned], freed=frozenset())
+                await self._prepare(found, [found.supervisors[name] for name in concerned], frozenset())
                 wishes = {name: Wish(up=True, ports=found.supervisors[name].ports) for name in concerned}
                 await self._store.save_wishes(found.id, wishes)
-                self._carry_out(found, steps, by)
+                found.carry_out(steps, by)
                 return steps
 
         steps = await self._accepted(accept())
@@ -352,7 +325,7 @@ class ServiceManager:
             for name, service in config.services.items()
             if name not in found.supervisors
         }
-        await self._prepare(found, self._scratch(found, fresh, config, doing), freed=_freed(found, doing))
+        await self._prepare(found, self._scratch(found, fresh, config, doing), found.freed_by(doing))
         wishes = {}
         for name in config.services:
             known = found.supervisors.get(name)
@@ -365,7 +338,7 @@ class ServiceManager:
         await self._store.save_project(config, wishes)
         found.supervisors.update(fresh)
         removed = [name for name, action in doing.items() if action is Action.REMOVE]
-        removals = self._order_stops(found, removed, by, None)
+        removals = found.order_stops(removed, by, None)
         for name, service in config.services.items():
             supervisor = found.supervisors[name]
             supervisor.wanted = wishes[name].up
@@ -375,7 +348,7 @@ class ServiceManager:
         for supervisor in fresh.values():
             self._own(supervisor.live())
         self._announce(found, doing, fresh, by)
-        self._carry_out(found, steps, by)
+        found.carry_out(steps, by)
         if removals:
             self._own(self._remove(found, removed, removals))
         return steps, removals
@@ -405,27 +378,6 @@ class ServiceManager:
         removed = tuple(sorted(name for name, action in doing.items() if action is Action.REMOVE))
         self.bus.publish(Applied, project=found.id, by=by, added=tuple(sorted(fresh)), changed=changed, removed=removed)
 
-    def _carry_out(self, found: Project, steps: Sequence[Step], by: str) -> None:
-        restarting = [step.service for step in steps if step.action is Action.RESTART]
-        wanted_by = graph.reverse(dependencies(found.config))
-        for step in steps:
-            if step.action not in (Action.START, Action.RESTART):
-                continue
-            supervisor = found.supervisors[step.service]
-            kind = OrderKind.START if step.action is Action.START else OrderKind.RESTART
-            after = [found.supervisors[n] for n in sorted(wanted_by[step.service]) if n in restarting]
-            supervisor.order(Order(kind, by, config=found.config.services[step.service], after=after))
-
-    def _order_stops(self, found: Project, names: Sequence[str], by: str, grace: float | None) -> list[Order]:
-        # Dependents as the running configuration has them: that is what the runs were started with.
-        wanted_by = graph.reverse({name: s.config.dependencies.keys() for name, s in found.supervisors.items()})
-        return [
-            found.supervisors[name].order(
-                Order(OrderKind.STOP, by, grace=grace, after=[found.supervisors[n] for n in wanted_by[name] if n in names])
-            )
-            for name in names
-        ]
-
     async def _remove(self, found: Project, names: Sequence[str], orders: Sequence[Order]) -> None:
         for name, order in zip(names, orders, strict=True):
             await order.done.wait()
@@ -444,39 +396,11 @@ class ServiceManager:
             self._projects.pop(found.id, None)
             await asyncio.gather(*(supervisor.dispose() for supervisor in found.supervisors.values()))
 
-    async def _prepare(self, found: Project, supervisors: Sequence[Supervisor], *, freed: frozenset[int]) -> None:
-        """Prepare everything before the first launch; raises PrepareFailed naming all that is missing."""
-        gate = asyncio.Semaphore(PREPARATIONS_AT_ONCE)
-        causes: dict[str, HarnessError] = {}
-
-        async def prepare(supervisor: Supervisor) -> None:
-            async with gate:
-                try:
-                    await supervisor.prepare(touched=lambda run: self._touched.get(run, 0.0), freed=freed)
-                except HarnessError as error:
-                    causes[supervisor.name] = error
-                except Exception as error:
-                    self._log.exception("prepare of %s/%s", supervisor.project, supervisor.name)
-                    causes[supervisor.name] = LaunchFailed(f"executor {supervisor.config.type!r} crashed: {error!r}")
-
-        async def prepare_all() -> None:
-            async with asyncio.TaskGroup() as tasks:
-                for supervisor in supervisors:
-                    tasks.create_task(prepare(supervisor))
-
-        found.preparing = asyncio.ensure_future(prepare_all())
+    async def _prepare(self, found: Project, supervisors: Sequence[Supervisor], freed: frozenset[int]) -> None:
         try:
-            await found.preparing
-        except asyncio.CancelledError:
-            if found.preparing.cancelled() and not _being_cancelled():
-                raise CutByStop("the start was cut by a stop; nothing was started") from None
-            found.preparing.cancel()
-            raise
+            await found.preparation.run(supervisors, freed=freed, touched=lambda run: self._touched.get(run, 0.0), log=self._log)
         finally:
-            found.preparing = None
             self._touched.clear()
-        if causes:
-            raise PrepareFailed(dict(sorted(causes.items())))
 
     async def _reached(
         self, found: Project, steps: Sequence[Step], *, wait: bool, timeout: float | None, orders: Sequence[Order] = ()
@@ -521,19 +445,6 @@ class ServiceManager:
         except (HarnessError, TimeoutError) as error:
             return [f"(its output can't be read: {error})"]
         return [_shortened(supervisor.masked(line)) for line in lines]
-
-    def _refuse_dependents(self, found: Project, services: Sequence[str]) -> None:
-        above = running_dependents(found.config, found.observed, services)
-        if above:
-            raise RunningDependents(
-                f"{', '.join(above)} depend{'s' if len(above) == 1 else ''} on {', '.join(services)} and still run",
-                hint="stop them too, or use --force",
-            )
-
-    def _wish(self, found: Project, name: str, *, up: bool) -> Wish:
-        supervisor = found.supervisors[name]
-        completed = supervisor.state is State.COMPLETED and supervisor.definition == supervisor.config.digest
-        return Wish(up=up, outcome=supervisor.wish.outcome if completed else None, ports=supervisor.ports)
 
     async def _restore(self, recovered: boot.Recovered) -> None:
         for key, findings in recovered.findings.items():
@@ -614,17 +525,6 @@ def _plan_to_json(config: ProjectConfig, steps: Sequence[Step]) -> dict[str, Any
     }
 
 
-def _freed(found: Project, doing: Mapping[str, Action]) -> frozenset[int]:
-    """Ports of runs that will have ended before anything of a plan is launched."""
-    ending = [
-        found.supervisors[n].run
-        for n, action in doing.items()
-        if action in (Action.REMOVE, Action.RESTART)
-        if n in found.supervisors
-    ]
-    return frozenset(port.outer for run in ending if run is not None for port in run.spec.ports if port.outer is not None)
-
-
 def _grace(supervisor: Supervisor, timeout: float | None) -> float:
     return supervisor.config.stop.timeout if timeout is None else timeout
 
@@ -635,8 +535,3 @@ def _shortened(line: str) -> str:
 
 def _names(steps: Iterable[Step]) -> list[str]:
     return [step.service for step in steps]
-
-
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness_core import graph
 from harness_core.config.model import ProjectConfig
 from harness_core.contracts.errors import HarnessError
+from harness_core.contracts.events import State
+from harness_core.engine.orders import Order, OrderKind
+from harness_core.engine.preparation import Preparation
+from harness_core.engine.store import Wish
 from harness_core.engine.supervisor import Supervisor
 from harness_core.mask import masker
-from harness_core.plan import Observed
+from harness_core.plan import Action, Observed, Step, dependencies, running_dependents
 
 
 class UnknownProject(HarnessError):
@@ -27,6 +32,12 @@ class UnknownService(HarnessError):
     kind = "service.unknown"
 
 
+class RunningDependents(HarnessError):
+    """A stop would take the ground from under running services."""
+
+    kind = "stop.dependents"
+
+
 @dataclass(slots=True)
 class Project:
     """A configuration, a supervisor for each of its services, and who is changing it now."""
@@ -36,8 +47,7 @@ class Project:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     acting: str | None = None
     """what holds the lock, for those who must queue: "apply asked by local" """
-    preparing: asyncio.Task[None] | None = None
-    """the part of a start that a stop may cut"""
+    preparation: Preparation = field(default_factory=Preparation)
 
     @property
     def id(self) -> str:
@@ -62,6 +72,54 @@ class Project:
         if unknown:
             raise UnknownService(_no_such(unknown, self.config.name), hint=_suggestion(unknown, self.supervisors))
         return [self.supervisors[name] for name in dict.fromkeys(names)]
+
+    def refuse_dependents(self, services: Sequence[str]) -> None:
+        """Raise RunningDependents when something that runs needs one of these."""
+        above = running_dependents(self.config, self.observed, services)
+        if above:
+            raise RunningDependents(
+                f"{', '.join(above)} depend{'s' if len(above) == 1 else ''} on {', '.join(services)} and still run",
+                hint="stop them too, or use --force",
+            )
+
+    def wish_to_start(self, name: str) -> Wish:
+        """What to remember of a service that is started: a oneshot that completed as it is defined stays completed."""
+        supervisor = self.supervisors[name]
+        completed = supervisor.state is State.COMPLETED and supervisor.definition == supervisor.config.digest
+        return Wish(up=True, outcome=supervisor.wish.outcome if completed else None, ports=supervisor.ports)
+
+    def freed_by(self, doing: Mapping[str, Action]) -> frozenset[int]:
+        """Ports of runs that will have ended before anything of a plan is launched."""
+        ending = [
+            self.supervisors[n].run
+            for n, action in doing.items()
+            if action in (Action.REMOVE, Action.RESTART)
+            if n in self.supervisors
+        ]
+        return frozenset(port.outer for run in ending if run is not None for port in run.spec.ports if port.outer is not None)
+
+    def carry_out(self, steps: Sequence[Step], by: str) -> None:
+        """Give the orders that start and restart what a plan says."""
+        restarting = [step.service for step in steps if step.action is Action.RESTART]
+        wanted_by = graph.reverse(dependencies(self.config))
+        for step in steps:
+            if step.action not in (Action.START, Action.RESTART):
+                continue
+            supervisor = self.supervisors[step.service]
+            kind = OrderKind.START if step.action is Action.START else OrderKind.RESTART
+            after = [self.supervisors[n] for n in sorted(wanted_by[step.service]) if n in restarting]
+            supervisor.order(Order(kind, by, config=self.config.services[step.service], after=after))
+
+    def order_stops(self, names: Sequence[str], by: str, grace: float | None) -> list[Order]:
+        """Order stops, each after its dependents among them; the orders as given."""
+        # Dependents as the running configuration has them: that is what the runs were started with.
+        wanted_by = graph.reverse({name: s.config.dependencies.keys() for name, s in self.supervisors.items()})
+        return [
+            self.supervisors[name].order(
+                Order(OrderKind.STOP, by, grace=grace, after=[self.supervisors[n] for n in wanted_by[name] if n in names])
+            )
+            for name in names
+        ]
 
 
 def _no_such(unknown: Sequence[str], project: str) -> str:
