@@ -51,7 +51,7 @@ def _argv(draft: Draft) -> list[str] | None:
     if "binary" in written:
         return _from_binary(draft)
     if "command" not in written:
-        if draft.meant & {"command", "binary"}:
+        if draft.meant & {"command", "binary"} or draft.guessed:
             return None
         assert draft.offer is not None
         message = f"service '{draft.name}' ({draft.offer.name}) needs 'command' or 'binary'"

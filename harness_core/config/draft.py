@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from harness_core.config.nodes import Items, Node, Pairs, Scalar
 from harness_core.config.schema import Offers
@@ -37,6 +37,10 @@ class Surroundings:
     base: str
     """the config file's folder"""
     home: str
+    lenient: bool = False
+    """a plugin that is known and missing here is a warning"""
+    stand_ins: dict[tuple[str, str], Offer] = field(default_factory=dict)
+    """by kind and name, for what missing plugins offer"""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,23 @@ class Draft:
         """Whether a check is written, right or wrong."""
         return "health_check" in self.node.pairs
 
+    @property
+    def guessed(self) -> bool:
+        """Whether something stands in for an executor that is missing, so that nobody can tell what it needs."""
+        return any(self.offer is stand_in for stand_in in self.around.stand_ins.values())
+
+    def find_offer(self, kind: str, word: Scalar, path: str) -> Offer | None:
+        """What a word offers; notes what is missing. A stand-in for what is known and may be missing."""
+        around, name = self.around, word.text
+        if found := around.offers.find(kind, name):
+            return found
+        missing = around.offers.missing(kind, name[:60])
+        if around.lenient and around.offers.expects(kind, name):
+            self.reader.warn("config.plugin-missing", missing.message, word, path, missing.hint)
+            return around.stand_ins.setdefault((kind, name), _stand_in(name))
+        self.reader.note("config.unknown-type", missing.message, word, path, missing.hint)
+        return None
+
     def can(self, capability: Capability) -> bool:
         """Whether the executor has a capability; also when nobody knows the executor."""
         return self.offer is None or capability in self.offer.capabilities
@@ -89,6 +110,16 @@ class Draft:
         for name, (_, node) in self.node.pairs.items():
             if not name.startswith("x-"):
                 yield from _mentions(node, f"{self.path}.{name}")
+
+
+def _stand_in(name: str) -> Offer:
+    """Takes whatever is written: nobody here can tell what is right."""
+
+    def create(_context: object) -> NoReturn:
+        raise AssertionError(f"{name} only stands for what is missing")
+
+    # Patterns rather than `additionalProperties`: each key counts as known, and is never taken for a misspelt one of core's.
+    return Offer(name, "", create, {"patternProperties": {"": {}}}, frozenset(Capability))
 
 
 def _mentions(node: Node, path: str) -> Iterator[Mention]:

@@ -58,11 +58,15 @@ def _checks(draft: Draft, node: Pairs, path: str) -> list[tuple[Scalar, Offer]]:
     offers, note = draft.around.offers, draft.reader.note
     found: list[tuple[Scalar, Offer]] = []
     unknown: list[Scalar] = []
+    refused = False
     for name, (key, _) in node.pairs.items():
         if name in HEALTH or name.startswith("x-") or (name == "args" and len(node.pairs) > 1):
             continue
-        if offer := offers.find("health_check", name):
-            found.append((key, offer))
+        if offers.find("health_check", name) or offers.expects("health_check", name):
+            if offer := draft.find_offer("health_check", key, f"{path}.{name}"):
+                found.append((key, offer))
+            else:
+                refused = True
         else:
             unknown.append(key)
     known = ", ".join(sorted(offers.health_checks)) or "none is installed"
@@ -73,7 +77,7 @@ def _checks(draft: Draft, node: Pairs, path: str) -> list[tuple[Scalar, Offer]]:
         else:
             missing = offers.missing("health_check", key.text[:60])
             note("config.unknown-type", missing.message, key, f"{path}.{key.text}", missing.hint)
-    if not found and not unknown:
+    if not found and not unknown and not refused:
         note("config.missing-key", f"health_check has no check: add one of {known}", draft.node.key("health_check"), path)
     if len(found) > 1:
         names = " and ".join(key.text for key, _ in found)
@@ -103,7 +107,7 @@ def _config(draft: Draft, health: Pairs, name: str, own: PluginKeys, path: str, 
             clock["timeout"] = seconds
         node = Pairs(node.file, node.line, node.column, {k: v for k, v in node.pairs.items() if k != "timeout"})
     # The older style has `args` beside `command`.
-    if "args" in health.pairs and "args" in own.known:
+    if "args" in health.pairs and own.knows("args"):
         args = health.pairs["args"]
         pairs = node.pairs if isinstance(node, Pairs) else {name: (health.pairs[name][0], node)}
         node = Pairs(node.file, node.line, node.column, {**pairs, "args": args})

@@ -129,7 +129,7 @@ def _fault_of_property(mention: Mention, target: Draft) -> tuple[str, str | None
             reference.port, names
         ) or known
     # Attachers and containers may know their ports by themselves; a command of ours has those that are written.
-    written_only = target.offer is not None and not target.offer.attaches and Capability.COMMAND in target.offer.capabilities
+    written_only = _runs_commands(target) and not target.guessed and target.offer is not None and not target.offer.attaches
     if written_only and "ports" not in target.node.pairs:
         return f"'{target.name}' has no ports", f"add `ports` to '{target.name}'"
     return None

@@ -46,6 +46,9 @@ class Offers(Protocol):
     def missing(self, kind: str, name: str) -> HarnessError:
         """Why there is none, and what to do."""
 
+    def expects(self, kind: str, name: str) -> bool:
+        """Whether a plugin is known that offers it, though it can't be used here."""
+
 
 def merged_schema(catalog: Offers) -> Schema:
     """The schema of a whole services.yaml with every installed plugin's keys, for editors and `harness schema`."""

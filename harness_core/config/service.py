@@ -78,10 +78,7 @@ def _read_type(draft: Draft) -> None:
         note("config.type", f"type: expected the name of an executor, found {shown(node)}", node, path)
     else:
         draft.type = node
-        draft.offer = draft.around.offers.find("executor", node.text)
-        if draft.offer is None:
-            missing = draft.around.offers.missing("executor", node.text[:60])
-            note("config.unknown-type", missing.message, node, path, missing.hint)
+        draft.offer = draft.find_offer("executor", node, path)
 
 
 def _read_core_keys(draft: Draft, keys: Keys) -> Pairs:
@@ -221,10 +218,8 @@ def _layer(draft: Draft, node: Node, path: str, keys: Keys, resolve: Callable[[s
         )
         note("config.missing-key", message, node, path, "write { type: sudo, user: root }")
         return None
-    offer = offers.find("layer", kind.text)
+    offer = draft.find_offer("layer", kind, f"{path}.type")
     if offer is None:
-        missing = offers.missing("layer", kind.text[:60])
-        note("config.unknown-type", missing.message, kind, f"{path}.type", missing.hint)
         return None
     own = keys("layer", offer)
     rest = Pairs(node.file, node.line, node.column, {k: v for k, v in node.pairs.items() if k != "type"})
@@ -292,7 +287,7 @@ def _secrets_of_plugins(draft: Draft, keys: Keys) -> Iterator[str]:
     parts += [("layer", layer["type"], layer["config"]) for layer in block["layers"]]
     parts += [("health_check", health["check"], health["config"])] if health else []
     for kind, name, config in parts:
-        if offer := offers.find(kind, name):
+        if offer := offers.find(kind, name) or draft.around.stand_ins.get((kind, name)):
             for value in keys(kind, offer).texts_under(config, is_secret_name):
                 if (literal := _literal(value)) and worth_masking(literal):
                     yield literal

@@ -39,12 +39,13 @@ class Parsed:
     problems: tuple[Problem, ...]
 
 
-def parse(bundle: Bundle, catalog: Offers) -> Parsed:
+def parse(bundle: Bundle, catalog: Offers, *, lenient: bool = False) -> Parsed:
     """The project that a bundle describes, with the plugins of a catalog. Pure.
 
-    Raises InvalidConfig with all problems, in the order of the file.
+    Raises InvalidConfig with all problems, in the order of the file. When `lenient`, a plugin that is known but broken, disabled
+    or not installed is a warning: services that need none of it can be run all the same. A name that nobody knows is an error.
     """
-    return _Parser(bundle, _keys_of(catalog)).parse()
+    return _Parser(bundle, _keys_of(catalog), lenient=lenient).parse()
 
 
 @dataclass(slots=True)
@@ -72,8 +73,9 @@ def _keys_of(catalog: Offers) -> _KeyCache:
 
 
 class _Parser:
-    def __init__(self, bundle: Bundle, keys: _KeyCache) -> None:
+    def __init__(self, bundle: Bundle, keys: _KeyCache, *, lenient: bool) -> None:
         self._bundle = bundle
+        self._lenient = lenient
         self._keys = keys
         self._main = bundle.files[0]
         self._base = str(PurePosixPath(self._main.path).parent)
@@ -84,7 +86,7 @@ class _Parser:
         root = self._root()
         top = self._top(root)
         networks = self._networks(top)
-        around = Surroundings(self._keys.catalog, _settings(top), networks, self._base, self._bundle.home)
+        around = Surroundings(self._keys.catalog, _settings(top), networks, self._base, self._bundle.home, self._lenient)
         drafts = self._drafts(root, around)
         for draft in drafts.values():
             read_service(draft, self._bundle, self._keys.of)

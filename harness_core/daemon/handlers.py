@@ -115,27 +115,28 @@ async def handle_run_health_checks(daemon: Daemon, call: Call, request: protocol
 
 async def handle_validate_config(daemon: Daemon, call: Call, request: protocol.ValidateConfig) -> Result:
     """Check a bundle."""
-    parsed = await _parse(daemon, request.bundle)
+    parsed = await _parse(daemon, request.bundle, lenient=False)
     problems = [problem.to_json() for problem in parsed.problems]
     return {"project": parsed.project.id, "name": parsed.project.name, "problems": problems}
 
 
 async def handle_plan_config(daemon: Daemon, call: Call, request: protocol.PlanConfig) -> Result:
     """What applying a bundle would do."""
-    parsed = await _parse(daemon, request.bundle)
+    parsed = await _parse(daemon, request.bundle, lenient=True)
     plan = daemon.manager.plan(parsed.project, services=request.services)
     return {**plan, "problems": [problem.to_json() for problem in parsed.problems]}
 
 
 async def handle_apply_config(daemon: Daemon, call: Call, request: protocol.ApplyConfig) -> Result:
     """Apply a bundle."""
-    parsed = await _parse(daemon, request.bundle)
+    parsed = await _parse(daemon, request.bundle, lenient=True)
     daemon.log.hide(_secrets(parsed.project))
     work = daemon.manager.apply(
         parsed.project, services=request.services, start=request.start, wait=request.wait, timeout=request.timeout,
         by=call.caller.name,
     )  # fmt: skip
-    return await _with_events(daemon, call, parsed.project.id, work)
+    outcome = await _with_events(daemon, call, parsed.project.id, work)
+    return {**outcome, "plan": {**outcome["plan"], "problems": [problem.to_json() for problem in parsed.problems]}}
 
 
 async def handle_get_config(daemon: Daemon, call: Call, request: protocol.GetConfig) -> Result:
@@ -249,11 +250,11 @@ async def _states(daemon: Daemon, project: str | None, services: Sequence[str] |
     return states
 
 
-async def _parse(daemon: Daemon, bundle: Mapping[str, Any]) -> Parsed:
+async def _parse(daemon: Daemon, bundle: Mapping[str, Any], *, lenient: bool) -> Parsed:
     from harness_core.config import validate  # a daemon that only adopts what runs never needs it
 
     # In a thread: a large file takes long enough to be felt by everybody else.
-    return await asyncio.to_thread(validate.parse, Bundle.from_json(bundle), daemon.catalog)
+    return await asyncio.to_thread(validate.parse, Bundle.from_json(bundle), daemon.catalog, lenient=lenient)
 
 
 def _secrets(project: ProjectConfig) -> set[str]:

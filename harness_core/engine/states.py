@@ -11,18 +11,20 @@ _ENDED = frozenset({State.BACKOFF, State.FAILED, State.COMPLETED, State.STOPPED,
 
 ALLOWED: Mapping[State, frozenset[State]] = {
     State.STOPPED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.DRIVER_MISSING, State.FAILED}),
-    State.WAITING: frozenset({State.STARTING, State.BLOCKED, State.STOPPED, State.FAILED}),
-    State.BLOCKED: frozenset({State.WAITING, State.STARTING, State.STOPPED}),
+    State.WAITING: frozenset({State.STARTING, State.BLOCKED, State.STOPPED, State.FAILED, State.DRIVER_MISSING}),
+    State.BLOCKED: frozenset({State.WAITING, State.STARTING, State.STOPPED, State.DRIVER_MISSING}),
     State.STARTING: _ENDED | {State.RUNNING, State.STOPPING, State.UNREACHABLE, State.STOP_STUCK},
     State.RUNNING: _ENDED | {State.UNHEALTHY, State.STOPPING, State.UNREACHABLE, State.STOP_STUCK},
     State.UNHEALTHY: _ENDED | {State.RUNNING, State.STOPPING, State.UNREACHABLE, State.STOP_STUCK},
     State.UNREACHABLE: _ENDED | {State.RUNNING, State.UNHEALTHY, State.STARTING, State.STOPPING},
     State.STOPPING: _ENDED | {State.STOP_STUCK, State.UNREACHABLE},
     State.STOP_STUCK: frozenset({State.STOPPED, State.BACKOFF, State.FAILED}),
-    State.COMPLETED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED}),
-    State.BACKOFF: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED, State.FAILED}),
-    State.FAILED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED}),
-    State.LOST: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.BACKOFF, State.FAILED, State.STOPPED}),
+    State.COMPLETED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED, State.DRIVER_MISSING}),
+    State.BACKOFF: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED, State.FAILED, State.DRIVER_MISSING}),
+    State.FAILED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED, State.DRIVER_MISSING}),
+    State.LOST: frozenset(
+        {State.WAITING, State.STARTING, State.BLOCKED, State.BACKOFF, State.FAILED, State.STOPPED, State.DRIVER_MISSING}
+    ),
     State.DRIVER_MISSING: frozenset({State.STOPPED, State.WAITING, State.STARTING, State.BLOCKED}),
 }
 

@@ -164,7 +164,7 @@ class Catalog:
                 known=known,
                 hint="`harness plugins` lists what is broken; reinstall, upgrade or uninstall that plugin",
             )
-        disabled = next((p for p in self.disabled if p.entry_point == name or p.distribution == ours), None)
+        disabled = self._disabled_for(name, ours)
         if disabled is not None:
             return PluginMissing(
                 f"no {kind.words} '{name}': plugin {disabled.distribution} is disabled",
@@ -174,6 +174,13 @@ class Catalog:
             )
         installed = "; installed: " + ", ".join(known) if known else f"; no {kind.words} is installed"
         return PluginMissing(f"no {kind.words} '{name}'{installed}", name=name, known=known, hint=_hint(ours, name, known))
+
+    def expects(self, kind: Kind | str, name: str) -> bool:
+        """Whether a plugin is known that offers this name, though it is broken, disabled or not installed: no typo."""
+        kind = Kind(kind)
+        ours = _OURS.get((kind, name))
+        broken = self._broken_for(kind, name, ours)
+        return ours is not None or broken is not None or self._disabled_for(name, ours) is not None
 
     def distribution_of(self, offer: Offer) -> str | None:
         """The distribution that an offer came from; None for an offer of nobody here."""
@@ -195,6 +202,10 @@ class Catalog:
         certain = (b for b in self.broken if b.kind is kind and name in b.names)
         guessed = (b for b in self.broken if b.kind is None and (name in b.names or b.distribution == ours))
         return next(certain, None) or next(guessed, None)
+
+    def _disabled_for(self, name: str, ours: str | None) -> DisabledPlugin | None:
+        """The disabled plugin that offers `name`, as far as that can be told without loading it."""
+        return next((p for p in self.disabled if p.entry_point == name or p.distribution == ours), None)
 
 
 def _offer_to_json(kind: Kind, offer: Offer) -> dict[str, Any]:
