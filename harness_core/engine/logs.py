@@ -58,9 +58,9 @@ class Logs:
             async for item in _as_they_come([reader.coming() for reader in readers]):
                 yield item
 
-    async def last_lines(self, supervisor: Supervisor, count: int) -> list[str]:
-        """The last lines of the newest run."""
-        reader = _Reader(supervisor, start=None, since=None, until=None, tail=count, all_runs=False)
+    async def last_lines(self, supervisor: Supervisor, count: int, *, all_runs: bool = False) -> list[str]:
+        """The last lines of the newest run, or of all that are kept."""
+        reader = _Reader(supervisor, start=None, since=None, until=None, tail=count, all_runs=all_runs)
         lines: list[str] = []
         whole = True
         async for item in reader.stored():

@@ -161,7 +161,8 @@ class ServiceManager:
         found = self._project(project)
         supervisor = found.select([service])[0]
         events = self.bus.recent(project=project, services=[service], limit=50)
-        lines = await self._last_lines(supervisor, 10)
+        # What a run said before it failed explains more than what the one after it says.
+        lines = await self._last_lines(supervisor, 10, all_runs=True)
         answer: dict[str, Any] = found.masked(why(supervisor, events, lines, now=self._clock.now()))
         return answer
 
@@ -438,10 +439,10 @@ class ServiceManager:
         seconds = round(self._clock.monotonic() - began, 6)
         return {**answer, "healthy": health.healthy, "detail": supervisor.masked(health.detail), "seconds": seconds}
 
-    async def _last_lines(self, supervisor: Supervisor, count: int) -> list[str]:
+    async def _last_lines(self, supervisor: Supervisor, count: int, *, all_runs: bool = False) -> list[str]:
         try:
             async with asyncio.timeout(5.0):
-                lines = await self.logs.last_lines(supervisor, count)
+                lines = await self.logs.last_lines(supervisor, count, all_runs=all_runs)
         except (HarnessError, TimeoutError) as error:
             return [f"(its output can't be read: {error})"]
         return [_shortened(supervisor.masked(line)) for line in lines]
