@@ -51,11 +51,21 @@ def test_stopping_what_others_need_is_refused_unless_forced(shop):
 
 
 def test_start_brings_dependencies_along(shop):
-    shop.ok("down")
+    shop.ok("stop")
 
     shop.ok("start", "api")
 
     assert {service["state"] for service in shop.status().values()} == {"running"}
+
+
+def test_down_leaves_nothing_that_could_be_started_and_says_how_to_come_back(shop):
+    shop.ok("down")
+
+    refused = shop.run("start", "api")
+
+    assert refused.code == 1
+    assert "harness up" in refused.text
+    assert not shop.strays()
 
 
 def test_restart_gives_a_new_process_and_counts_as_no_failure(shop):
