@@ -1,6 +1,6 @@
 """Every request, reply and stream item on the wire: JSON-RPC 2.0, one JSON object a frame.
 
-A request is a dataclass below; its fields are the params. Some requests *stream*: before the reply, the server sends
+A request is a class below; its fields are the params. Some requests *stream*: before the reply, the server sends
 `{"method": "stream", "params": {"id": <request id>, "items": [...]}}` notifications, and the reply ends the stream.
 `request.cancel` ends a stream (or any request) early. Items carry a `type`:
 
@@ -21,9 +21,8 @@ import functools
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 PROTOCOL_VERSION = 1
 MAX_FRAME = 1024 * 1024
@@ -43,20 +42,52 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@typing.dataclass_transform(kw_only_default=True, frozen_default=True)
 class Request:
-    """The base: `method` is its name on the wire, `role` what it takes, `streams` whether items come before the reply."""
+    """The base: `method` is its name on the wire, `role` what it takes, `streams` whether items come before the reply.
+
+    Requests are values like frozen dataclasses: keyword arguments, equality, no way to change one. They are not made by
+    `dataclass` because twenty of those would cost each `harness status` more than its request does.
+    """
 
     method: ClassVar[str]
     role: ClassVar[Role] = Role.READ
     streams: ClassVar[bool] = False
+    fields: ClassVar[tuple[str, ...]] = ()
+    """names of all params"""
+    required: ClassVar[tuple[str, ...]] = ()
+    """names of the params without a default"""
+
+    def __init_subclass__(cls) -> None:
+        cls.fields = tuple(name for name, hint in cls.__annotations__.items() if not hint.startswith("ClassVar"))
+        cls.required = tuple(name for name in cls.fields if name not in vars(cls))
+
+    def __init__(self, **params: Any) -> None:
+        known = type(self)
+        wrong = [*(params.keys() - set(known.fields)), *(set(known.required) - params.keys())]
+        if wrong:
+            raise TypeError(f"{known.__name__}: unknown or missing: {', '.join(sorted(wrong))}")
+        for name in known.fields:
+            object.__setattr__(self, name, params[name] if name in params else getattr(known, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} can't be changed: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def but(self, **changes: Any) -> Self:
+        """The same request with other params."""
+        return type(self)(**{**vars(self), **changes})
 
     def params(self) -> dict[str, Any]:
         """The params as JSON."""
-        return asdict(self)
+        return dict(vars(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StartServices(Request):
     """Start services and what they depend on; None: all. → Outcome. Streams events of the services concerned."""
 
@@ -69,7 +100,6 @@ class StartServices(Request):
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StopServices(Request):
     """Stop services, dependents first; None: all. Running dependents: error `stop.dependents`, unless `force`. → Outcome.
 
@@ -88,7 +118,6 @@ class StopServices(Request):
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartServices(Request):
     """Stop and start services; dependents stay. None: all. → Outcome."""
 
@@ -101,7 +130,6 @@ class RestartServices(Request):
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOfServices(Request):
     """→ {"project", "name", "path", "degraded": str|None, "services": [ServiceStatus]}; unknown project: error `project.unknown`.
 
@@ -115,14 +143,12 @@ class StatusOfServices(Request):
     detailed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListProjects(Request):
     """→ {"projects": [{"id", "name", "path", "wanted": int, "running": int, "services": int}]}."""
 
     method: ClassVar[str] = "services.list"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WhyService(Request):
     """→ {"service", "state", "summary", "causes": [str], "events", "probes": [{at healthy detail}], "exit", "last_lines"}."""
 
@@ -131,7 +157,6 @@ class WhyService(Request):
     service: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalService(Request):
     """Send a signal by name to a service's main process. → {}."""
 
@@ -142,7 +167,6 @@ class SignalService(Request):
     signal: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadLogs(Request):
     """Stream log items, merged in time order; the reply comes at the end: {"cursors": {service: cursor}}.
 
@@ -162,7 +186,6 @@ class ReadLogs(Request):
     runs: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeEvents(Request):
     """Stream event items as they happen, first those after (`epoch`, `after`); ends only when cancelled.
 
@@ -178,7 +201,6 @@ class SubscribeEvents(Request):
     after: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListEvents(Request):
     """Past events, oldest first. → {"epoch", "seq", "events": [event]}; `limit` newest ones."""
 
@@ -189,7 +211,6 @@ class ListEvents(Request):
     limit: int = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHealthChecks(Request):
     """Probe now, without effect on state. → {"services": [{"name", "check", "healthy": bool | None, "detail", "seconds"}]}."""
 
@@ -198,7 +219,6 @@ class RunHealthChecks(Request):
     services: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateConfig(Request):
     """Check a bundle with the daemon's plugins. → {"project": id, "name", "problems": [problem]}; else error `config.invalid`."""
 
@@ -206,7 +226,6 @@ class ValidateConfig(Request):
     bundle: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanConfig(Request):
     """What applying a bundle would do, without any effect. → Plan.
 
@@ -220,7 +239,6 @@ class PlanConfig(Request):
     services: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyConfig(Request):
     """Make a bundle the project's configuration: removed services stop, changed ones restart.
 
@@ -238,7 +256,6 @@ class ApplyConfig(Request):
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GetConfig(Request):
     """The applied configuration, resolved and masked. → {"project", "config": {...}}."""
 
@@ -246,21 +263,18 @@ class GetConfig(Request):
     project: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPlugins(Request):
     """What the daemon has installed and what is broken. → {"plugins": [...], "broken": [...]}."""
 
     method: ClassVar[str] = "plugins.list"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus(Request):
     """→ {pid version api address started_at epoch prefix state_dir degraded projects clients keeper: {pid …} plugins: […]}."""
 
     method: ClassVar[str] = "daemon.status"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StopDaemon(Request):
     """End the daemon; services run on under the keeper, unless `services` asks to stop them all first. → {} before it ends."""
 
@@ -270,7 +284,6 @@ class StopDaemon(Request):
     services: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonLogs(Request):
     """Stream the daemon's own log as `line` items."""
 
@@ -281,7 +294,6 @@ class DaemonLogs(Request):
     follow: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequest(Request):
     """End another request of this connection; that one replies with error `request.cancelled`. → {"cancelled": bool}."""
 
@@ -342,11 +354,10 @@ def error_frame(
 def schema_of(request: type[Request]) -> dict[str, Any]:
     """The JSON Schema of a request's params."""
     hints = typing.get_type_hints(request)
-    own = fields(request)
     return {
         "type": "object",
-        "properties": {f.name: _schema(hints[f.name]) for f in own},
-        "required": [f.name for f in own if f.default is MISSING and f.default_factory is MISSING],
+        "properties": {name: _schema(hints[name]) for name in request.fields},
+        "required": list(request.required),
         "additionalProperties": False,
     }
 

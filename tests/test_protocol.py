@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def test_every_request_has_a_schema_that_its_own_params_pass(method):
     schema = schema_of(kind)
     Draft202012Validator.check_schema(schema)
     values = {"project": "shop", "service": "api", "signal": "TERM", "bundle": {}, "id": 1}
-    request = kind(**{f.name: values[f.name] for f in fields(kind) if f.name in schema["required"]})
+    request = kind(**{name: values[name] for name in kind.required})
 
     params = json.loads(json.dumps(request.params()))
 
@@ -45,6 +44,17 @@ def test_lists_on_the_wire_are_tuples_in_the_value():
     request = request_of("services.start", {"project": "shop", "services": ["api", "db"], "timeout": 5})
 
     assert request == StartServices(project="shop", services=("api", "db"), timeout=5)
+
+
+def test_a_request_is_a_value():
+    request = StartServices(project="shop")
+
+    with pytest.raises(AttributeError, match="project"):
+        request.project = "other"
+    with pytest.raises(TypeError, match="missing: project, servces"):
+        StartServices(servces=("api",))
+    assert request.but(wait=False) == StartServices(project="shop", wait=False) != request
+    assert request.project == "shop"
 
 
 def test_mappings_stay_mappings():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ class LogFollow:
             return self._request
         # A service that has no cursor had said nothing yet: of it, everything since the beginning is news.
         since = self._request.since if self._request.tail is None else self._began
-        return replace(self._request, cursors=self._cursors, since=since, tail=None)
+        return self._request.but(cursors=self._cursors, since=since, tail=None)
 
     def take(self, item: Mapping[str, Any]) -> None:
         """Remember that this was read."""
@@ -68,7 +67,7 @@ class EventFollow:
             events = [e for e in known["events"] if e["seq"] > self._last or known["seq"] < self._last]
         self._last = known["seq"]
         items = [{"type": "event", "event": event} for event in events]
-        return items, replace(asked, epoch=known["epoch"], after=known["seq"])
+        return items, asked.but(epoch=known["epoch"], after=known["seq"])
 
     def take(self, item: Mapping[str, Any]) -> None:
         """Remember that this was read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
@@ -121,7 +120,7 @@ def _request(id: int, method: str, params: Mapping[str, Any], role: Role) -> Req
 def _explain(method: str, validator: Draft202012Validator, params: Mapping[str, Any], id: int) -> refusal.Refusal:
     error = best_match(validator.iter_errors(params))
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-    fields = ", ".join(field.name for field in dataclasses.fields(METHODS[method])) or "none"
+    fields = ", ".join(METHODS[method].fields) or "none"
     return refusal.invalid(f"{method}: params{where}: {error.message[:300]}", hint=f"its params are: {fields}", id=id)
 
 
