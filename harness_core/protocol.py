@@ -276,7 +276,7 @@ class DaemonStatus(Request):
 
 
 class StopDaemon(Request):
-    """End the daemon; services run on under the keeper, unless `services` asks to stop them all first. → {} before it ends."""
+    """End the daemon, after all services if `services` says so. → {"running": int}, before it ends: services that run on."""
 
     method: ClassVar[str] = "daemon.stop"
     role: ClassVar[Role] = Role.ADMIN

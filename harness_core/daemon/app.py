@@ -59,7 +59,7 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
         names = names_for(options.settings.listen[0])
         trust.ensure(options.state_dir, owner=_owner(), names=names)
         catalog = discover(check_schemas=False) if catalog is None else catalog
-        async with _engine(options, catalog, log) as (manager, degraded):
+        async with _engine(options, catalog, log) as manager:
             stop = asyncio.Event()
 
             def leave() -> None:
@@ -70,7 +70,7 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
             server = Server(lambda: daemon, trust.server_context(options.state_dir))
             daemon = Daemon(
                 manager=manager, catalog=catalog, state_dir=options.state_dir, log=log, audit=audit,
-                started_at=datetime.now(UTC).isoformat(), degraded=degraded, address=lambda: server.address,
+                started_at=datetime.now(UTC).isoformat(), address=lambda: server.address,
                 connections=lambda: len(server.connections), leave=leave,
             )  # fmt: skip
             server.listen(*options.settings.listen, names=names)
@@ -104,16 +104,18 @@ def _logs(options: Options) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _engine(options: Options, catalog: Catalog, log: OwnLog) -> AsyncIterator[tuple[ServiceManager, str | None]]:
+async def _engine(options: Options, catalog: Catalog, log: OwnLog) -> AsyncIterator[ServiceManager]:
     """The engine with everything adopted; let go of at the end, whatever hangs."""
     async with contextlib.AsyncExitStack() as closing:
         registry, degraded = await open_registry(options, catalog, log, closing)
         manager = ServiceManager(
-            catalog=catalog, registry=registry, state_dir=options.state_dir, clock=SystemClock(), log=log.logger
-        )
+            catalog=catalog, registry=registry, state_dir=options.state_dir, clock=SystemClock(), log=log.logger,
+            trouble=degraded,
+        )  # fmt: skip
         closing.push_async_callback(_within, CLOSE_TIMEOUT, manager.aclose, "the engine", log)
         await manager.open()
-        yield manager, degraded
+        log.hide(manager.secrets)
+        yield manager
 
 
 async def open_registry(
@@ -187,7 +189,7 @@ async def _renew(daemon: Daemon, server: Server, names: frozenset[str]) -> None:
 
 
 async def _end_when_idle(daemon: Daemon, timeout: float) -> None:
-    """End a daemon that was started on demand, and its keeper, when nobody has needed it for a while."""
+    """End a daemon that was started on demand when nobody has needed it for a while."""
     last_used = time.monotonic()
     while True:
         await asyncio.sleep(timeout / 4)
@@ -195,7 +197,6 @@ async def _end_when_idle(daemon: Daemon, timeout: float) -> None:
             last_used = time.monotonic()
         elif time.monotonic() - last_used >= timeout:
             daemon.log.logger.info("nothing to do for %g s", timeout)
-            await daemon.manager.end_keeper()
             daemon.leave()
             return
 

@@ -161,7 +161,7 @@ async def handle_daemon_status(daemon: Daemon, call: Call, request: protocol.Dae
         "epoch": daemon.manager.epoch,
         "prefix": sys.prefix,
         "state_dir": str(daemon.state_dir),
-        "degraded": daemon.degraded or daemon.manager.degraded,
+        "degraded": daemon.manager.degraded,
         "projects": len(daemon.manager.projects()),
         "clients": daemon.connections(),
         "keeper": await daemon.manager.keeper_stats(),
@@ -177,11 +177,9 @@ async def handle_stop_daemon(daemon: Daemon, call: Call, request: protocol.StopD
                 project["id"], None, force=True, down=False, kill=False, wait=True, timeout=None, by=call.caller.name
             )
             await _with_events(daemon, call, project["id"], work)
-    # A keeper that still keeps something says no, and stays.
-    await daemon.manager.end_keeper()
     # Whoever has the reply must not find this daemon any more; the reply itself is written before the loop goes on to end.
     daemon.leave()
-    return {}
+    return {"running": sum(project["running"] for project in daemon.manager.projects())}
 
 
 async def handle_daemon_logs(daemon: Daemon, call: Call, request: protocol.DaemonLogs) -> Result:

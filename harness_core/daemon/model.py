@@ -48,8 +48,6 @@ class Daemon:
     log: OwnLog
     audit: Audit
     started_at: str
-    degraded: str | None
-    """why the registry started empty, if it did"""
     address: Callable[[], str]
     connections: Callable[[], int]
     leave: Callable[[], None]

@@ -47,8 +47,16 @@ class ServiceManager:
     """All projects of one daemon."""
 
     def __init__(
-        self, *, catalog: Catalog, registry: RegistryBackend, state_dir: Path, clock: Clock, log: logging.Logger
+        self,
+        *,
+        catalog: Catalog,
+        registry: RegistryBackend,
+        state_dir: Path,
+        clock: Clock,
+        log: logging.Logger,
+        trouble: str | None = None,
     ) -> None:
+        """`trouble`: what is wrong already, for `degraded`."""
         self._clock = clock
         self._log = log
         self._loans = plugin_loans.PluginLoans(state_dir=state_dir, clock=clock, log=log, report=self._report)
@@ -57,7 +65,7 @@ class ServiceManager:
         self._projects: dict[str, Project] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._touched: dict[str, float] = {}
-        self._trouble: str | None = None
+        self._troubles = [trouble] if trouble else []
         self.logs = Logs(lambda project, names: self._project(project).select(names))
         self.bus = Bus(clock)
         self._world = self._make_world()
@@ -80,7 +88,7 @@ class ServiceManager:
                 f"adopted {sum(len(p.services) for p in orphans.values())} services without their configuration; "
                 "`harness up` in their folders brings it back"
             )
-        self._trouble = "; ".join(recovered.troubles) or None
+        self._troubles += recovered.troubles
         for config in [*remembered.projects.values(), *orphans.values()]:
             project = Project(config, {})
             self._projects[config.id] = project
@@ -94,19 +102,16 @@ class ServiceManager:
                 self._own(supervisor.live())
 
     async def aclose(self) -> None:
-        """Let go of everything; services run on."""
+        """Let go of everything; services run on, and a keeper that has nothing to keep ends."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(HarnessError):
             await self._store.flush()
+        await self._loans.end_keeper()
         await self._drivers.aclose()
         await self._loans.aclose()
-
-    async def end_keeper(self) -> None:
-        """End the local keeper if nothing runs under it."""
-        await self._loans.end_keeper()
 
     # --- what can be asked -----------------------------------------------------------------------------------------
 
@@ -118,8 +123,13 @@ class ServiceManager:
     @property
     def degraded(self) -> str | None:
         """What is wrong with the daemon's memory; None when all is well."""
-        troubles = [t for t in (self._trouble, self._store.trouble, *self._loans.broken) if t]
+        troubles = [t for t in (*self._troubles, self._store.trouble, *self._loans.broken) if t]
         return "; ".join(troubles) or None
+
+    @property
+    def secrets(self) -> set[str]:
+        """The secrets of all projects: what must not be written down."""
+        return {secret for p in self._projects.values() for s in p.config.services.values() for secret in s.secrets}
 
     @property
     def idle(self) -> bool:

@@ -120,7 +120,7 @@ class LoopbackDaemon:
         ending = asyncio.Event()
         daemon = Daemon(
             manager=manager, catalog=self._catalog, state_dir=self.state_dir, log=log, audit=audit,
-            started_at=datetime.now(UTC).isoformat(), degraded=None, address=lambda: "loopback",
+            started_at=datetime.now(UTC).isoformat(), address=lambda: "loopback",
             connections=lambda: len(sessions), leave=ending.set,
         )  # fmt: skip
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -72,8 +72,7 @@ class StandIn:
     async def aclose(self) -> None:
         return None
 
-    async def end_keeper(self) -> None:
-        return None
+    secrets: frozenset[str] = frozenset()
 
     @property
     def idle(self) -> bool:
@@ -190,7 +189,7 @@ class Door:
                     self.server = server = Server(lambda: daemon, context, patience=self._patience)
                     daemon = Daemon(
                         manager=self.manager, catalog=catalog_of(), state_dir=self.state_dir, log=log, audit=audit,
-                        started_at=datetime.now(UTC).isoformat(), degraded=None, address=lambda: server.address,
+                        started_at=datetime.now(UTC).isoformat(), address=lambda: server.address,
                         connections=lambda: len(server.connections), leave=stop.set,
                     )  # fmt: skip
                     server.listen("127.0.0.1", 0, names=names)
