@@ -58,7 +58,7 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
     with only_daemon(options.state_dir), _logs(options) as (log, audit):
         names = names_for(options.settings.listen[0])
         trust.ensure(options.state_dir, owner=_owner(), names=names)
-        catalog = discover(check_schemas=False) if catalog is None else catalog
+        catalog = discover() if catalog is None else catalog
         async with _engine(options, catalog, log) as manager:
             stop = asyncio.Event()
 
