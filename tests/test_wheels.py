@@ -87,15 +87,40 @@ def test_the_code_that_runs_is_not_the_checkout(installed, environment):
     assert str(environment.parent) in where
 
 
-def test_without_the_health_plugin_only_services_with_checks_are_refused(installed, environment):
+@pytest.fixture
+def install_health(environment, wheels):
+    """The environment without the health plugin, and a function that installs it again."""
+
+    def install() -> None:
+        pip(environment / "python", "install", "--no-index", *wheels.glob("harness_plugin_health-*.whl"))
+
     pip(environment / "python", "uninstall", "--yes", "harness-plugin-health")
+    yield install
+    install()
 
-    refused = installed.run("up", "-d")
 
-    assert refused.code == 3
-    assert "api" in refused.text
-    assert "harness-plugin-health" in refused.text
-    text = (installed.project / "services.yaml").read_text()
-    installed.write(re.sub(r" +health_check: .*\n", "", text).replace("api: healthy", "api: started"))
+@pytest.mark.usefixtures("install_health")
+def test_without_the_health_plugin_services_without_checks_run_and_the_others_name_it(installed):
+    up = installed.run("up", "-d")
+
+    assert up.code == 1
+    assert re.search(r"services\.yaml:\d+:\d+: warning: no health check 'http'.*pip install harness-plugin-health", up.err)
+    assert re.search(r"api +driver-missing: no health check 'http'.*pip install harness-plugin-health", up.text)
+    installed.reaches("flaky", "running")
+    states = {name: service["state"] for name, service in installed.status().items()}
+    assert states == {"prepare": "completed", "api": "driver-missing", "worker": "blocked", "flaky": "running"}
+    assert "harness-plugin-health" in installed.ok("why", "worker").out
+    assert installed.run("validate").code == 3
+
+
+def test_with_the_health_plugin_back_they_start(installed, install_health):
+    installed.run("up", "-d")
+    running = installed.reaches("flaky", "running")["pid"]
+
+    install_health()
+    installed.ok("daemon", "stop")
     installed.ok("up", "-d")
-    assert {service["state"] for service in installed.status().values()} == {"running", "completed"}
+
+    states = {name: service["state"] for name, service in installed.status().items()}
+    assert states == {"prepare": "completed", "api": "running", "worker": "running", "flaky": "running"}
+    assert installed.service("flaky")["pid"] == running

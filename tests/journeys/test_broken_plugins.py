@@ -82,6 +82,21 @@ def test_a_service_that_needs_one_is_refused_with_the_cause(harness, site, type_
     assert culprit in result.text
 
 
+def test_it_alone_does_not_run_and_says_why(harness, site):
+    bad = "  bad: { type: twin, colour: red }\n"
+    harness.write(CONFIG + bad + "  worse: { type: process, command: sleep 1001, dependencies: [bad] }\n")
+
+    up = harness.run("up", "-d")
+
+    assert up.code == 1
+    assert "services.yaml:7:16: warning: no executor 'twin'" in up.err
+    assert harness.reaches("good", "running")
+    assert harness.reaches("worse", "blocked")
+    assert harness.service("bad")["state"] == "driver-missing"
+    assert "plugin-twin-one" in harness.ok("why", "bad").out
+    assert "plugin-twin-one" in harness.ok("why", "worse").out
+
+
 def test_a_variable_rescues_from_a_plugin(harness, site):
     harness.env["HARNESS_DISABLE_PLUGINS"] = "plugin-twin-two,plugin-raises,plugin-exits,plugin-from-the-future"
     harness.write(CONFIG)
