@@ -103,7 +103,8 @@ class StartServices(Request):
 class StopServices(Request):
     """Stop services, dependents first; None: all. Running dependents: error `stop.dependents`, unless `force`. → Outcome.
 
-    `down` also forgets that the project was wanted and which oneshots completed. `kill` goes straight to KILL.
+    `down` also forgets the project and the output of its runs. `timeout`: seconds until KILL, instead of each service's
+    own. `kill` goes straight to KILL.
     """
 
     method: ClassVar[str] = "services.stop"

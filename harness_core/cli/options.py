@@ -68,6 +68,16 @@ def service() -> click.Argument:
     return click.Argument(["service"], metavar="SERVICE", type=ServiceName())
 
 
+def grace() -> click.Option:
+    """`--timeout` of a stop."""
+    return click.Option(
+        ["--timeout"],
+        type=Duration(),
+        metavar="DURATION",
+        help="KILL what has not ended after this long, instead of each service's own `stop.timeout`.",
+    )
+
+
 def timeout() -> click.Option:
     """`--timeout`."""
     return click.Option(

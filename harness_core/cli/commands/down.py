@@ -24,7 +24,7 @@ command = HarnessCommand(
     params=[
         click.Option(["--kill"], is_flag=True, help="Don't ask: KILL at once."),
         options.wait(),
-        options.timeout(),
+        options.grace(),
     ],
     help="Stop all services of the project, dependents first, and leave nothing behind.\n\n"
     "Oneshots that have completed run again at the next up.",

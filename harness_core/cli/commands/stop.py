@@ -28,7 +28,7 @@ command = HarnessCommand(
         click.Option(["--force"], is_flag=True, help="Also while services that depend on them run."),
         click.Option(["--kill"], is_flag=True, help="Don't ask: KILL at once."),
         options.wait(),
-        options.timeout(),
+        options.grace(),
     ],
     help="Stop services.\n\n"
     "Each is asked, given its time, and then killed with all that it started. Without names: all of the project.",
