@@ -29,6 +29,7 @@ SEND_TIMEOUT = 30.0
 _READ_AT_ONCE = 1024 * 1024
 _MAX_HEAD = 16 * 1024
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_GOING_AWAY = (1001).to_bytes(2, "big")
 _CONTINUATION, _TEXT, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x8, 0x9, 0xA
 
 
@@ -39,7 +40,11 @@ class Unreachable(HarnessError):
 
 
 class ConnectionLost(Unreachable):
-    """The daemon answered before, and the connection to it has ended."""
+    """The daemon answered before, and the connection to it has ended. `told`: somebody told the daemon to end."""
+
+    def __init__(self, message: str, *, hint: str | None = None, told: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.told = told
 
 
 class Untrusted(HarnessError):
@@ -78,6 +83,7 @@ class WebSocketTransport:
         self._buffer = bytearray(leftover)
         self._fragments = bytearray()
         self._ended: str | None = None
+        self._told = False
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         sock.setblocking(False)
@@ -98,8 +104,8 @@ class WebSocketTransport:
         """The texts that have arrived; raises ConnectionLost when there are none and never will be."""
         self._fill()
         texts = self._texts()
-        if not texts and self._ended is not None:
-            raise ConnectionLost(self._ended, hint="`harness daemon status` tells whether it runs")
+        if not texts:
+            self._check_ended()
         return texts
 
     def close(self) -> None:
@@ -108,6 +114,10 @@ class WebSocketTransport:
             if self._ended is None:
                 self._socket.send(_frame(_CLOSE, (1000).to_bytes(2, "big")))
         self._socket.close()
+
+    def _check_ended(self) -> None:
+        if self._ended is not None:
+            raise ConnectionLost(self._ended, hint="`harness daemon status` tells whether it runs", told=self._told)
 
     def _fill(self) -> None:
         """Read what is there, up to a bound."""
@@ -142,6 +152,7 @@ class WebSocketTransport:
             elif opcode == _PING:
                 self._send_frame(_PONG, payload)
             elif opcode == _CLOSE:
+                self._told = payload[:2] == _GOING_AWAY
                 reason = payload[2:].decode(errors="replace")
                 self._ended = "the daemon closed the connection" + (f": {reason}" if reason else "")
         return texts
@@ -177,8 +188,7 @@ class WebSocketTransport:
                     self._ended = f"the daemon has read nothing for {SEND_TIMEOUT:g} s"
             except OSError as e:
                 self._ended = self._ended or f"the connection to the daemon broke: {e.strerror or e}"
-            if self._ended is not None:
-                raise ConnectionLost(self._ended, hint="`harness daemon status` tells whether it runs")
+            self._check_ended()
 
 
 def open_websocket(address: str, *, fingerprint: str, directory: Path) -> WebSocketTransport:

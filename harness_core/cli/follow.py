@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness_core.cli.session import Session
-from harness_core.contracts.errors import HarnessError
 from harness_core.protocol import ListEvents, ReadLogs, SubscribeEvents
 from harness_core.transport import ConnectionLost, Unreachable
 
@@ -113,7 +112,7 @@ def event_batches(session: Session, request: SubscribeEvents, *, limit: int) -> 
 
 def reconnect(
     session: Session,
-    error: HarnessError,
+    error: ConnectionLost,
     *,
     say: Callable[[str], None] | None = None,
     check: Callable[[], None] | None = None,
@@ -131,7 +130,7 @@ def reconnect(
         if check is not None:
             check()
         try:
-            session.client(start=not _said_goodbye(error))
+            session.client(start=not error.told)  # where somebody ended it, nobody but a person starts it again
             say("connected again")
             return
         except Unreachable:
@@ -146,8 +145,3 @@ def _over_restarts(session: Session, read: Callable[[Client], Iterator[list[dict
             return
         except ConnectionLost as e:
             reconnect(session, e)
-
-
-def _said_goodbye(error: HarnessError) -> bool:
-    """Whether the daemon ended because somebody asked it to: then nobody but a person starts it again."""
-    return error.message.startswith("the daemon closed the connection: ")

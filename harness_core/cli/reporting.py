@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness_core.cli.failures import exit_code_of_outcome
+from harness_core.cli.follow import reconnect
 from harness_core.cli.progress import await_outcome
 from harness_core.cli.render_error import problem_record
 from harness_core.cli.render_outcome import outcome_lines, verdict
 from harness_core.cli.session import Session
 from harness_core.client import RemoteError
 from harness_core.protocol import StopServices
+from harness_core.transport import ConnectionLost
 
 if TYPE_CHECKING:
     from harness_core.protocol import Request
@@ -19,9 +21,8 @@ if TYPE_CHECKING:
 
 def carry_out(session: Session, request: Request) -> int:
     """The exit code of a request whose reply is an Outcome, after showing it."""
-    client = session.client()
     try:
-        outcome = await_outcome(client, request, session.output)
+        outcome = _awaited(session, request)
     except RemoteError as e:
         if e.kind == "project.unknown" and isinstance(request, StopServices) and request.services is None:
             return report(session, {"reached": True, "timed_out": False, "services": []})
@@ -30,6 +31,17 @@ def carry_out(session: Session, request: Request) -> int:
         session.output.say("not waiting any longer; the daemon goes on with it: harness status")
         raise
     return report(session, outcome)
+
+
+def _awaited(session: Session, request: Request) -> Any:
+    """The outcome; where the daemon is killed meanwhile, the next one is asked again: what is reached already stays."""
+    try:
+        return await_outcome(session.client(), request, session.output)
+    except ConnectionLost as e:
+        if e.told:
+            raise
+        reconnect(session, e)
+        return await_outcome(session.client(), request, session.output)
 
 
 def report(session: Session, outcome: Mapping[str, Any]) -> int:

@@ -14,6 +14,8 @@ from harness_core.engine.context import PluginContext
 from harness_core.keeper import Client, KeeperError, ensure_local
 
 KEEPER_NAME = "daemon"
+END_TIMEOUT = 0.5
+"""Seconds for a keeper to say whether it ends: the daemon's own end waits for it."""
 
 
 class PluginLoans:
@@ -64,7 +66,7 @@ class PluginLoans:
         if keeper is None:
             return
         try:
-            await keeper.shutdown()
+            await keeper.shutdown(timeout=END_TIMEOUT)
         except KeeperError as error:
             self._log.info("the keeper stays: %s", error)
 

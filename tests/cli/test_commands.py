@@ -275,7 +275,7 @@ def test_the_daemon_is_started_looked_at_and_stopped(harness):
     assert str(status["pid"]) in harness.ok("daemon", "status").out
     assert json.loads(harness.ok("daemon", "logs").out.splitlines()[0])["level"]
 
-    assert harness.ok("daemon", "stop").err == "daemon stopped; services run on\n"
+    assert harness.ok("daemon", "stop").err == "daemon stopped; nothing runs\n"
     assert harness.run("daemon", "status", "--json").json["error"]["kind"] == "daemon.unreachable"
     assert harness.ok("daemon", "logs").out, "what the last one wrote"
 
@@ -296,6 +296,57 @@ def test_the_daemon_that_starts_on_demand_is_announced_unless_quiet(harness):
     assert "no daemon runs yet: starting one" in harness.run("down").err
     harness.ok("daemon", "stop")
     assert harness.ok("down", "-q").text == ""
+
+
+def test_daemon_stop_says_what_runs_on(shop):
+    assert shop.ok("daemon", "stop").err == "daemon stopped; 2 services run on\n"
+    assert any("tick" in command for command in shop.strays())
+
+    assert shop.ok("start").out.count("already") == 3, "the next daemon took them over"
+    assert shop.ok("daemon", "stop", "--services", "--json").json == {"stopped": True, "already": False, "running": 0}
+
+
+def test_a_keeper_with_nothing_to_keep_ends_with_the_daemon(shop, eventually):
+    shop.ok("down")
+    keeper, daemon = shop.keeper_pid, shop.daemon_pid
+
+    os.kill(daemon, signal.SIGTERM)
+
+    eventually(lambda: not {keeper, daemon} & shop.processes().keys(), what="both are gone")
+
+
+def under_way(harness, eventually):
+    """`up -d` that waits until `one`, which runs, is healthy: never, without a file `ready`."""
+    check = "{command: 'test -e ready', interval: 50ms, start_period: 60s}"
+    one = f"{{type: process, command: [sleep, '1000'], health_check: {check}}}"
+    harness.write(f"version: '1.0'\nname: slow\nservices:\n  one: {one}\n")
+    command = harness.start("up", "-d")
+    eventually(lambda: harness.run("status", "--json").code == 0 and harness.service("one")["pid"], what="it runs")
+    return command
+
+
+def test_a_start_that_is_waited_for_outlives_a_killed_daemon(harness, eventually):
+    command = under_way(harness, eventually)
+    pid = harness.service("one")["pid"]
+
+    os.kill(harness.daemon_pid, signal.SIGKILL)
+    eventually(lambda: command.stderr.readline() in (b"connected again\n", b""), what="it is connected again")
+    harness.write("", "ready")
+    _, said = command.communicate(timeout=30)
+
+    assert command.returncode == 0, said
+    assert harness.service("one")["pid"] == pid
+
+
+def test_a_start_that_is_waited_for_ends_with_4_when_somebody_ends_the_daemon(harness, eventually):
+    command = under_way(harness, eventually)
+
+    harness.ok("daemon", "stop")
+    _, said = command.communicate(timeout=30)
+
+    assert command.returncode == 4
+    assert b"the daemon ends" in said
+    harness.ok("down")
 
 
 def test_a_subfolder_means_the_same_project(shop):
