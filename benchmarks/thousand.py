@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How harness does with many services: N times `sleep`, timed through the command, in a state directory of its own.
 
-    python benchmarks/thousand.py [N] [--json]
+    python benchmarks/thousand.py [N] [--json] [--idle SECONDS]
 
 N is 1000 unless given. Times are of whole commands, in seconds; memory is resident, in MiB. Everything is stopped and
 removed at the end. Needs `harness` beside the interpreter that runs this, or on PATH.
@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Time and memory of N sleeping services.")
     parser.add_argument("count", nargs="?", type=int, default=1000)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--idle", type=float, default=10.0, metavar="SECONDS", help="how long to watch it idle; 10")
     options = parser.parse_args()
     beside = Path(sys.executable).with_name("harness")
     harness = str(beside) if beside.exists() else shutil.which("harness")
@@ -35,7 +36,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder:
         bench = Bench(harness, Path(folder), options.count)
         try:
-            figures = bench.measure()
+            figures = bench.measure(idle=options.idle)
         except Missed as missed:
             print(missed, file=sys.stderr)
             return 1
@@ -65,7 +66,7 @@ class Bench:
         lines += [f'  s{number}: {{ type: process, command: [sleep, "100000"] }}' for number in range(count)]
         (folder / "services.yaml").write_text("\n".join(lines) + "\n")
 
-    def measure(self) -> dict[str, Any]:
+    def measure(self, *, idle: float) -> dict[str, Any]:
         """Every figure by name."""
         figures: dict[str, Any] = {"services": self.count}
         figures["daemon start, s"] = self.timed("daemon", "start")[0]
@@ -79,7 +80,7 @@ class Bench:
             raise Missed(f"only {len(running)} of {self.count} services run")
         figures["daemon with all, MiB"] = memory(daemon)
         figures["keeper with all, MiB"] = memory(keeper)
-        figures["idle CPU, s a minute"] = self.idle_cpu(daemon, keeper)
+        figures["idle CPU, s a minute"] = self.idle_cpu(idle, daemon, keeper)
 
         os.kill(daemon, signal.SIGKILL)
         figures["after kill -9: status, s"], answer = self.timed("status", "--json")
@@ -109,11 +110,11 @@ class Bench:
             raise Missed(f"harness {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
 
-    def idle_cpu(self, *pids: int) -> float:
-        """CPU seconds a minute that these use while nothing happens, over ten seconds."""
+    def idle_cpu(self, seconds: float, *pids: int) -> float:
+        """CPU seconds a minute that these use while nothing happens."""
         before = sum(map(cpu, pids))
-        time.sleep(10)
-        return round((sum(map(cpu, pids)) - before) * 6, 3)
+        time.sleep(seconds)
+        return round((sum(map(cpu, pids)) - before) * 60 / seconds, 3)
 
 
 def memory(pid: int) -> float:

@@ -20,7 +20,7 @@ PROMISED = (
     r"\$ harness status",
     r"http://127\.0\.0\.1:\d+",
     '"name": "apple"',
-    r"\$ harness why flaky",
+    r"\$ harness why flaky[\s\S]*exited with code 1[\s\S]*the cache is cold",
     "Ctrl-C to stop",
 )
 PATIENCE = 120.0
