@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ def allowed_patterns(text: str) -> list[str]:
 def unexpected(reasons: list[str], patterns: list[str]) -> list[str]:
     """The reasons that no pattern allows."""
     return sorted({reason for reason in reasons if not any(fnmatch.fnmatch(reason, pattern) for pattern in patterns)})
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean something to what tests start: a shell's background job ignores it, and so would every child."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
