@@ -262,6 +262,8 @@ def _secrets(draft: Draft, keys: Keys) -> Iterator[str]:
         text = _literal(value) or ""
         if (name in named and len(text) >= _SHORTEST_SECRET) or (is_secret_name(name) and worth_masking(text)):
             yield text
+        elif not text and value and (name in named or is_secret_name(name)):
+            yield value  # it has references: the engine knows by this that what it becomes is secret
     for name in named - set(block["env"]):
         message = f"'{name[:60]}' is not in the environment of this service"
         draft.reader.note(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harness_core.config.model import ProjectConfig, ServiceConfig, project_from_json
+from harness_core.config.model import ProjectConfig, project_from_json
 from harness_core.contracts.clock import Clock
 from harness_core.contracts.errors import HarnessError, Unreachable
 from harness_core.contracts.execution import Launcher, ProcessHandle
@@ -17,7 +17,7 @@ from harness_core.contracts.run import Exit, Found, HandleState, LaunchSpec
 from harness_core.engine.drivers import Drivers
 from harness_core.engine.launching import spec_from_json, spec_to_json
 from harness_core.engine.run import Run
-from harness_core.engine.store import Remembered, RunRecord
+from harness_core.engine.store import Remembered, RunRecord, Store
 
 SURVEY_TIMEOUT = 15.0
 RECOVER_TIMEOUT = 15.0
@@ -46,6 +46,11 @@ class Finding:
     run: Run | None = None
     unreachable: str | None = None
 
+    @property
+    def over(self) -> bool:
+        """Whether the run has certainly ended."""
+        return self.trace.exit is not None or (self.run is None and self.unreachable is None)
+
 
 @dataclass(slots=True)
 class Recovered:
@@ -53,6 +58,16 @@ class Recovered:
 
     findings: dict[tuple[str, str], list[Finding]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+
+    def forget_ended_of_strangers(self, known: Mapping[str, ProjectConfig], store: Store) -> None:
+        """Leave out runs that have ended and whose project nobody remembers: a crash cut short that it was forgotten."""
+        for key in [key for key in self.findings if key[0] not in known]:
+            for finding in self.findings[key]:
+                if finding.over:
+                    store.forget_run_later(finding.trace.run)
+            self.findings[key] = [finding for finding in self.findings[key] if not finding.over]
+            if not self.findings[key]:
+                del self.findings[key]
 
 
 async def recover_all(remembered: Remembered, drivers: Drivers, clock: Clock, log: logging.Logger) -> Recovered:
@@ -122,11 +137,6 @@ def adopted_block(trace: Trace) -> dict[str, Any]:
         "secrets": [],
         "base_dir": spec["base_dir"],
     }  # fmt: skip
-
-
-def restartable(config: ServiceConfig) -> bool:
-    """Whether the configuration is the person's own and not made up for an adopted run."""
-    return config.description != "adopted: its configuration is not known"
 
 
 async def _survey(drivers: Drivers) -> list[tuple[str, Any]]:

@@ -32,7 +32,10 @@ class Subscription:
     def put(self, item: dict[str, Any]) -> None:
         """Queue an item; when full, the oldest event goes and its seq is remembered."""
         if len(self._items) >= self._size:
-            dropped = self._items.popleft()
+            # A reset tells where everything stands: without it, what follows means nothing.
+            index = 1 if self._items[0]["type"] == "reset" and len(self._items) > 1 else 0
+            dropped = self._items[index]
+            del self._items[index]
             if dropped["type"] == "event":
                 seq = dropped["event"]["seq"]
                 self._lagged = (self._lagged[0] if self._lagged else seq, seq)
@@ -45,7 +48,8 @@ class Subscription:
         self._items.clear()
         self._ready.clear()
         if self._lagged:
-            items.insert(0, {"type": "lagged", "from": self._lagged[0], "to": self._lagged[1]})
+            at = 1 if items and items[0]["type"] == "reset" else 0
+            items.insert(at, {"type": "lagged", "from": self._lagged[0], "to": self._lagged[1]})
             self._lagged = None
         return items
 

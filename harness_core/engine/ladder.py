@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness_core.config.model import StopConfig
 from harness_core.contracts.command import Command
-from harness_core.contracts.errors import HarnessError, NotSupported, Survivors
+from harness_core.contracts.errors import HarnessError, NotSupported, Survivors, Unreachable
 from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.health import ExecResult
 from harness_core.contracts.run import Exit
@@ -49,8 +49,7 @@ async def descend(
         if config.command and run_inside:
             notes += await _run_stop_command(config.command, run_inside, grace, kill_now)
         if not kill_now.is_set():
-            async with asyncio.timeout(CALL_TIMEOUT):
-                await handle.request_stop(config.signal, grace)
+            notes += await _ask_to_stop(handle, config.signal, grace)
         exit = await _exit_before(handle, deadline, kill_now)
     if exit is None:
         killed = "asked to kill" if kill_now.is_set() else f"did not end within {grace:g} s"
@@ -58,7 +57,8 @@ async def descend(
         killed = "its main process ended and left others behind"
     survivors = await clear(handle)
     if exit is None:
-        exit = await exit_soon(handle)
+        # What survives gives no exit to wait for; whoever waits for its end asks then.
+        exit = LOST if survivors else await exit_soon(handle)
     return Ended(exit, killed, survivors, tuple(notes))
 
 
@@ -71,6 +71,10 @@ async def clear(handle: ProcessHandle) -> tuple[str, ...]:
         return error.survivors
     except TimeoutError:
         return (f"{handle.ref}: KILL did not finish within {KILL_TIMEOUT:g} s",)
+    except Unreachable:
+        raise
+    except HarnessError as error:
+        return (f"{handle.ref}: {error.message}",)
     return ()
 
 
@@ -79,7 +83,7 @@ async def exit_soon(handle: ProcessHandle) -> Exit:
     try:
         async with asyncio.timeout(EXIT_AFTER_KILL):
             return await handle.wait()
-    except TimeoutError:
+    except (HarnessError, TimeoutError):
         return LOST
 
 
@@ -90,6 +94,20 @@ async def count_processes(handle: ProcessHandle) -> int:
             return (await handle.stats()).processes or 0
     except (NotSupported, HarnessError, TimeoutError):
         return 0
+
+
+async def _ask_to_stop(handle: ProcessHandle, signal: str | None, grace: float) -> list[str]:
+    """Notes on why asking did not work; KILL follows after the patience all the same."""
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            await handle.request_stop(signal, grace)
+    except Unreachable:
+        raise
+    except HarnessError as error:
+        return [f"it could not be asked to stop: {error.message}"]
+    except TimeoutError:
+        return [f"asking it to stop did not finish within {CALL_TIMEOUT:g} s"]
+    return []
 
 
 async def _run_stop_command(

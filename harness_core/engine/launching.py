@@ -13,6 +13,7 @@ from harness_core.contracts.command import Command
 from harness_core.contracts.layer import Layer
 from harness_core.contracts.place import Place, Port
 from harness_core.contracts.run import LaunchSpec, Limits, LogSettings
+from harness_core.mask import is_secret_name, worth_masking
 from harness_core.template import Reference, render
 
 Wrap = Callable[[Command], Command]
@@ -53,7 +54,16 @@ def build_spec(
         labels={**render(service.labels, resolve), DIGEST_LABEL: service.digest},
         base_dir=service.base_dir,
         logs=service.logs,
-        secrets=service.secrets,
+        secrets=service.secrets | _secrets_with_references(service, env),
+    )
+
+
+def _secrets_with_references(service: ServiceConfig, env: Mapping[str, str]) -> frozenset[str]:
+    """Values of secret variables that hold references: they are known only now."""
+    return frozenset(
+        env[name]
+        for name, template in service.env.items()
+        if template in service.secrets or (is_secret_name(name) and worth_masking(env[name]))
     )
 
 

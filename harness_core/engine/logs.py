@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import heapq
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from harness_core.contracts.errors import HarnessError, NotSupported, Unreachable
+from harness_core.contracts.errors import HarnessError, Unreachable
 from harness_core.contracts.output import Output, OutputQuery
 from harness_core.engine.lines import LineAssembler, Position
 from harness_core.engine.run import Run
@@ -20,6 +20,8 @@ Item = dict[str, Any]
 
 READ_AHEAD = 512
 """Items of all followed services together that wait for the reader; a slow reader makes the sources wait, not the memory grow."""
+AGAIN = 2.0
+"""Seconds after which a place that could not be read is read again."""
 IDLE_FLUSH = 0.2
 """Seconds after which an unfinished line (a prompt, a progress bar) is given out as it is."""
 
@@ -112,8 +114,15 @@ class _Reader:
                 if run is None:
                     await changed.wait()
                     continue
-                async for item in self._of(run, follow=True):
-                    yield item
+                try:
+                    async for item in self._of(run, follow=True):
+                        yield item
+                except Unreachable:
+                    # What is written meanwhile is read, from here on, when the place answers again.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(AGAIN):
+                            await changed.wait()
+                    continue
                 self._at = Position(run.id + "~")  # sorts after everything of this run, before the next
 
     def _runs(self) -> list[Run]:
@@ -134,18 +143,22 @@ class _Reader:
         query = OutputQuery(since=since or (None if start else self._since), follow=follow)
         self._at = lines.position
         try:
-            async for chunk in _with_pauses(run.handle.output(query), IDLE_FLUSH if follow else None):
-                if self._until is not None and chunk is not None and chunk.at > self._until:
-                    break
-                for item in lines.feed(chunk) if chunk is not None else lines.flush():
+            async with contextlib.aclosing(_with_pauses(run.output(query), IDLE_FLUSH if follow else None)) as chunks:
+                async for chunk in chunks:
+                    if self._until is not None and chunk is not None and chunk.at > self._until:
+                        break
+                    for item in lines.feed(chunk) if chunk is not None else lines.flush():
+                        self._at = lines.position
+                        yield item
                     self._at = lines.position
-                    yield item
-                self._at = lines.position
             for item in lines.flush():
                 self._at = lines.position
                 yield item
-        except (NotSupported, Unreachable):
-            # Nothing to read here (now): the other services' lines still count.
+        except Unreachable:
+            if follow:
+                raise
+        except HarnessError:
+            # Nothing to read here: the other services' lines still count.
             return
 
     async def _last(self, count: int) -> list[Item]:
@@ -168,14 +181,16 @@ class _Reader:
         kept: deque[list[Item]] = deque(maxlen=max(count, 1))
         open_line: list[Item] = []
         try:
-            async for chunk in run.handle.output(OutputQuery(tail=count)):
+            async for chunk in run.output(OutputQuery(tail=max(count, 1))):
+                if (self._since is not None and chunk.at < self._since) or (self._until is not None and chunk.at > self._until):
+                    continue
                 for item in lines.feed(chunk):
                     open_line.append(item)
                     if item["end"]:
                         kept.append(open_line)
                         open_line = []
             open_line.extend(lines.flush())
-        except (NotSupported, Unreachable):
+        except HarnessError:
             return [], lines.position
         if open_line:
             kept.append(open_line)
@@ -231,7 +246,7 @@ async def _as_they_come(sources: Sequence[AsyncIterator[Item]]) -> AsyncIterator
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _with_pauses(source: AsyncIterator[Output], idle: float | None) -> AsyncIterator[Output | None]:
+async def _with_pauses(source: AsyncIterator[Output], idle: float | None) -> AsyncGenerator[Output | None, None]:
     """The chunks, and None once whenever `idle` seconds passed without one."""
     if idle is None:
         async for chunk in source:

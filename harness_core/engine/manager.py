@@ -19,6 +19,7 @@ from harness_core.contracts.offer import Change
 from harness_core.contracts.registry import RegistryBackend
 from harness_core.engine import boot, plugin_loans
 from harness_core.engine.bus import Bus
+from harness_core.engine.capture import Captures
 from harness_core.engine.drivers import Drivers
 from harness_core.engine.ladder import KILL_TIMEOUT
 from harness_core.engine.logs import Logs
@@ -62,8 +63,10 @@ class ServiceManager:
         self._loans = plugin_loans.PluginLoans(state_dir=state_dir, clock=clock, log=log, report=self._report)
         self._store = Store(registry, log)
         self._drivers = Drivers(catalog, self._loans.context)
+        self._captures = Captures(state_dir / "output", log)
         self._projects: dict[str, Project] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._lives: dict[Supervisor, asyncio.Task[None]] = {}
         self._touched: dict[str, float] = {}
         self._troubles = [trouble] if trouble else []
         self.logs = Logs(lambda project, names: self._project(project).select(names))
@@ -81,6 +84,7 @@ class ServiceManager:
         self.bus.listeners.append(self._remember)
         self._world = self._make_world()
         recovered = await boot.recover_all(remembered, self._drivers, self._clock, self._log)
+        recovered.forget_ended_of_strangers(remembered.projects, self._store)
         traces = [finding.trace for findings in recovered.findings.values() for finding in findings]
         orphans = boot.orphan_projects(remembered.projects, traces)
         if orphans:
@@ -99,7 +103,7 @@ class ServiceManager:
         self._own(self._store.flush_for_ever())
         for project in self._projects.values():
             for supervisor in project.supervisors.values():
-                self._own(supervisor.live())
+                self._animate(supervisor)
 
     async def aclose(self) -> None:
         """Let go of everything; services run on, and a keeper that has nothing to keep ends."""
@@ -110,6 +114,7 @@ class ServiceManager:
         with contextlib.suppress(HarnessError):
             await self._store.flush()
         await self._loans.end_keeper()
+        await self._captures.aclose()
         await self._drivers.aclose()
         await self._loans.aclose()
 
@@ -253,7 +258,9 @@ class ServiceManager:
                 steps = plan_stop(found.config, found.observed, services)
                 wishes = {s.name: Wish(up=False, outcome=None if down else s.wish.outcome, ports=s.ports) for s in selected}
                 await self._store.save_wishes(found.id, wishes)
-                orders = found.order_stops([s.service for s in steps if s.action is Action.STOP or down], by, timeout)
+                # A start that was accepted and has not begun is stopped too, whatever the state still says.
+                stopping = [s.service for s in steps if s.action is Action.STOP or down or found.supervisors[s.service].pending]
+                orders = found.order_stops(stopping, by, timeout)
                 for supervisor in selected:
                     supervisor.wanted = False
                     if kill:
@@ -354,10 +361,10 @@ class ServiceManager:
             supervisor = found.supervisors[name]
             supervisor.wanted = wishes[name].up
             if doing[name] is not Action.RESTART:
-                supervisor.config = service
+                supervisor.reconfigure(service)
         found.config = config
         for supervisor in fresh.values():
-            self._own(supervisor.live())
+            self._animate(supervisor)
         self._announce(found, doing, fresh, by)
         found.carry_out(steps, by)
         if removals:
@@ -393,25 +400,43 @@ class ServiceManager:
         for name, order in zip(names, orders, strict=True):
             await order.done.wait()
             supervisor = found.supervisors[name]
-            if supervisor.state in LIVE or found.config.services.get(name) is not None:
-                continue  # could not be stopped, or came back meanwhile
-            del found.supervisors[name]
-            await supervisor.dispose()
-            await self._store.forget_services(found.id, [name])
+            changed = asyncio.Event()
+            with supervisor.watched_by(changed):
+                while supervisor.state in LIVE and name not in found.config.services:
+                    changed.clear()  # it can't be stopped yet: it stays visible until it can
+                    await changed.wait()
+            async with found.lock:
+                if name in found.config.services:
+                    continue  # it came back meanwhile
+                await self._end(supervisor)
+                del found.supervisors[name]
+                await self._store.forget_services(found.id, [name])
 
     async def _forget(self, found: Project) -> None:
         async with found.lock:
             if any(s.wanted or s.busy or s.state in LIVE for s in found.supervisors.values()):
                 return  # somebody started something meanwhile
+            await asyncio.gather(*(self._end(supervisor) for supervisor in found.supervisors.values()))
             await self._store.forget_project(found.id)
             self._projects.pop(found.id, None)
-            await asyncio.gather(*(supervisor.dispose() for supervisor in found.supervisors.values()))
+
+    def _animate(self, supervisor: Supervisor) -> None:
+        self._lives[supervisor] = self._own(supervisor.live())
+
+    async def _end(self, supervisor: Supervisor) -> None:
+        """Nobody needs this supervisor any more: its life ends, and nothing of its runs is kept."""
+        life = self._lives.pop(supervisor, None)
+        if life is not None:
+            life.cancel()
+            await asyncio.wait({life})
+        await supervisor.dispose()
 
     async def _prepare(self, found: Project, supervisors: Sequence[Supervisor], freed: frozenset[int]) -> None:
         try:
             await found.preparation.run(supervisors, freed=freed, touched=lambda run: self._touched.get(run, 0.0), log=self._log)
         finally:
-            self._touched.clear()
+            if not any(project.acting for project in self._projects.values() if project is not found):
+                self._touched.clear()
 
     async def _reached(
         self, found: Project, steps: Sequence[Step], *, wait: bool, timeout: float | None, orders: Sequence[Order] = ()
@@ -513,6 +538,7 @@ class ServiceManager:
             drivers=self._drivers,
             clock=self._clock,
             log=self._log,
+            captures=self._captures,
             peer=lambda project, service: p.supervisors.get(service) if (p := self._projects.get(project)) else None,
         )
 

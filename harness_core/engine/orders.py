@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness_core.config.model import ServiceConfig
 
 if TYPE_CHECKING:
+    from harness_core.engine.run import Run
     from harness_core.engine.supervisor import Supervisor  # an order may wait for other supervisors
 
 
@@ -24,13 +25,17 @@ class OrderKind(StrEnum):
 
 @dataclass(slots=True)
 class Order:
-    """Something to do now. `after`: services that must have ended before this one is stopped."""
+    """Something to do now. `after`: services that must have ended before this one is stopped.
+
+    `ending`: runs of others that must have ended before this service is launched, since it takes over their ports.
+    """
 
     kind: OrderKind
     by: str
     grace: float | None = None
     config: ServiceConfig | None = None
     after: Sequence[Supervisor] = ()
+    ending: Sequence[tuple[Supervisor, Run]] = ()
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 

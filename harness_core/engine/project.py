@@ -62,7 +62,7 @@ class Project:
     @property
     def masked(self) -> Callable[[Any], Any]:
         """Masks the secrets of all services in a JSON value."""
-        return masker({secret for s in self.config.services.values() for secret in s.secrets})
+        return masker({secret for s in self.supervisors.values() for secret in s.secrets})
 
     def select(self, names: Sequence[str] | None) -> list[Supervisor]:
         """The supervisors of these services, None: of all, by name; raises UnknownService naming every unknown one."""
@@ -99,7 +99,13 @@ class Project:
         return frozenset(port.outer for run in ending if run is not None for port in run.spec.ports if port.outer is not None)
 
     def carry_out(self, steps: Sequence[Step], by: str) -> None:
-        """Give the orders that start and restart what a plan says."""
+        """Give the orders that start and restart what a plan says; who takes over a port waits for the run that has it."""
+        ending = [
+            (supervisor, supervisor.run)
+            for step in steps
+            if step.action in (Action.REMOVE, Action.RESTART)
+            if (supervisor := self.supervisors.get(step.service)) is not None and supervisor.run is not None
+        ]
         restarting = [step.service for step in steps if step.action is Action.RESTART]
         wanted_by = graph.reverse(dependencies(self.config))
         for step in steps:
@@ -108,7 +114,10 @@ class Project:
             supervisor = self.supervisors[step.service]
             kind = OrderKind.START if step.action is Action.START else OrderKind.RESTART
             after = [self.supervisors[n] for n in sorted(wanted_by[step.service]) if n in restarting]
-            supervisor.order(Order(kind, by, config=self.config.services[step.service], after=after))
+            config = self.config.services[step.service]
+            fixed = {port.outer or port.inner for port in config.ports} - {None}
+            holders = [(s, run) for s, run in ending if s is not supervisor and fixed & {p.outer for p in run.spec.ports}]
+            supervisor.order(Order(kind, by, config=config, after=after, ending=holders))
 
     def order_stops(self, names: Sequence[str], by: str, grace: float | None) -> list[Order]:
         """Order stops, each after its dependents among them; the orders as given."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_core.contracts.command import Command
-from harness_core.contracts.errors import HarnessError, LaunchFailed, NotFound, PortTaken
+from harness_core.contracts.errors import HarnessError, LaunchFailed, NotFound, PortTaken, Unreachable
 from harness_core.contracts.execution import Attacher, Launcher, ProcessHandle
 from harness_core.contracts.offer import Capability
 from harness_core.contracts.place import Endpoint, Place, Port
@@ -19,7 +19,6 @@ from harness_core.engine.launching import build_command, build_spec, innermost_p
 from harness_core.engine.ports import holder_of
 from harness_core.engine.run import Run
 from harness_core.engine.world import World
-from harness_core.mask import mask
 from harness_core.template import Reference, references, render
 
 if TYPE_CHECKING:
@@ -30,6 +29,14 @@ ATTACH_PAUSE = 0.5
 DISPOSE_TIMEOUT = 10.0
 PREPARE_IDLE = 60.0
 """Seconds without any reported progress after which a preparation is cut."""
+
+
+_NOT_PASSED = {
+    "signals": "layer '{layer}' does not pass signals on, so a stop could not reach the service",
+    "stdin": "layer '{layer}' does not pass stdin on, which `stdin: true` asks for",
+    "tty": "layer '{layer}' does not pass a terminal on, which `tty: true` asks for",
+}
+_NOT_PASSED_HINT = "leave the layer or the key out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,14 @@ class Starter:
         executor = self._world.drivers.executor(self._supervisor.config.type)
         if not isinstance(executor, Launcher):
             return
+        self._refuse_layers()
         self._freed = freed
-        spec = await self._spec(executor, new_run_id(self._world.clock.now()), lenient=True)
+        try:
+            spec = await self._spec(executor, new_run_id(self._world.clock.now()), lenient=True)
+        finally:
+            self._freed = frozenset()
+        # So that what it reports is told to those who watch.
+        self._world.by_run[spec.run] = self._supervisor
         work = asyncio.ensure_future(executor.prepare(spec))
         began = self._world.clock.monotonic()
         try:
@@ -81,6 +94,7 @@ class Starter:
                 await asyncio.wait({work}, timeout=left)
             work.result()
         finally:
+            self._world.by_run.pop(spec.run, None)
             if not work.done():
                 work.cancel()
                 await asyncio.wait({work})
@@ -88,6 +102,7 @@ class Starter:
     async def ready(self) -> Startable:
         """All that can be settled before a launch: ports are picked, references have values."""
         executor = self._world.drivers.executor(self._supervisor.config.type)
+        self._refuse_layers()
         run = new_run_id(self._world.clock.now())
         return Startable(executor, await self._spec(executor, run, lenient=False))
 
@@ -103,18 +118,30 @@ class Starter:
         return Run(spec.run, handle, spec, clock.now(), clock.monotonic())
 
     async def clear(self, startable: Startable | None) -> None:
-        """Leave nothing of a launch that failed, was cut or cancelled."""
+        """Leave nothing of a launch that failed, was cut or cancelled; raises Unreachable when that can't be known now."""
         if startable is None or not isinstance(startable.executor, Launcher):
             return
         try:
             async with asyncio.timeout(ladder.CALL_TIMEOUT):
                 handle = await startable.executor.recover(startable.spec, None)
-            if handle is not None:
-                await ladder.clear(handle)
+        except TimeoutError as error:
+            raise Unreachable(f"asking for run {startable.spec.run} did not finish within {ladder.CALL_TIMEOUT:g} s") from error
+        except Unreachable:
+            raise
+        except Exception as error:
+            # A plugin that can't say what it launched: nothing more can be done; `survey` finds it at the next start.
+            self._world.log.warning("clearing run %s: %s", startable.spec.run, error)
+            return
+        if handle is None:
+            return
+        survivors = await ladder.clear(handle)
+        if survivors:
+            raise Unreachable(f"what was launched can't be killed: {', '.join(survivors)}")
+        try:
+            async with asyncio.timeout(DISPOSE_TIMEOUT):
                 await handle.dispose()
         except (HarnessError, TimeoutError) as error:
-            # Nothing more can be done now; `survey` finds it at the next start of the daemon.
-            self._world.log.warning("clearing run %s: %s", startable.spec.run, error)
+            self._world.log.warning("disposing run %s: %s", startable.spec.run, error)
 
     def wrap(self, command: Command) -> Command:
         """The command inside the service's layers."""
@@ -144,10 +171,6 @@ class Starter:
         place = self._world.drivers.executor(config.type).place(config.config)
         return innermost_place(place, self._world.drivers.layers(config.layers))
 
-    def masked(self, text: str) -> str:
-        """The text without this service's secrets."""
-        return str(mask(text, self._supervisor.config.secrets))
-
     def dispose_old(self, runs: deque[Run]) -> None:
         """Free what finished runs hold, but for the newest `logs.keep_runs`."""
         finished = [run for run in runs if run.exit is not None or run is not self._supervisor.run]
@@ -157,9 +180,12 @@ class Starter:
             self.own(asyncio.get_running_loop().create_task(self._dispose(run)))
 
     async def dispose_all(self, runs: deque[Run]) -> None:
-        """Free what every finished run holds."""
+        """Free what every finished run holds, and the ports that were chosen for this service."""
         while runs:
             await self._dispose(runs.popleft())
+        me = (self._supervisor.project, self._supervisor.name)
+        for port in [port for port, owner in self._world.ports.items() if owner == me]:
+            del self._world.ports[port]
 
     def own(self, task: asyncio.Task[None]) -> None:
         """Keep a side task alive until it ends."""
@@ -173,6 +199,8 @@ class Starter:
                     await run.handle.dispose()
             except (HarnessError, TimeoutError) as error:
                 self._world.log.warning("disposing run %s: %s", run.id, error)
+        if run.capture is not None:
+            await self._world.captures.dispose(run.capture)
         self._world.store.forget_run_later(run.id)
 
     async def _attach(self, attacher: Attacher, spec: LaunchSpec) -> Any:
@@ -206,6 +234,17 @@ class Starter:
             resolve=value,
             wrap=self.wrap if builds_command else None,
         )
+
+    def _refuse_layers(self) -> None:
+        """Raise LaunchFailed when a layer does not let through what this service needs."""
+        config = self._supervisor.config
+        if config.command is None or Capability.COMMAND not in self._world.drivers.capabilities(config.type):
+            return
+        needed = {"signals": True, "stdin": config.command.stdin, "tty": config.command.tty}
+        for (layer, _), written in zip(self._world.drivers.layers(config.layers), config.layers, strict=True):
+            for what, used in needed.items():
+                if used and what not in layer.passes:
+                    raise LaunchFailed(_NOT_PASSED[what].format(layer=written.type), hint=_NOT_PASSED_HINT, transient=False)
 
     def _layers(self) -> list[tuple[Any, Any]]:
         made = self._world.drivers.layers(self._supervisor.config.layers)

@@ -16,7 +16,7 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.STARTING: _ENDED | {State.RUNNING, State.STOPPING, State.UNREACHABLE, State.STOP_STUCK},
     State.RUNNING: _ENDED | {State.UNHEALTHY, State.STOPPING, State.UNREACHABLE, State.STOP_STUCK},
     State.UNHEALTHY: _ENDED | {State.RUNNING, State.STOPPING, State.UNREACHABLE, State.STOP_STUCK},
-    State.UNREACHABLE: _ENDED | {State.RUNNING, State.UNHEALTHY, State.STARTING, State.STOPPING},
+    State.UNREACHABLE: _ENDED | {State.RUNNING, State.UNHEALTHY, State.STARTING, State.STOPPING, State.STOP_STUCK},
     State.STOPPING: _ENDED | {State.STOP_STUCK, State.UNREACHABLE},
     State.STOP_STUCK: frozenset({State.STOPPED, State.BACKOFF, State.FAILED}),
     State.COMPLETED: frozenset({State.WAITING, State.STARTING, State.BLOCKED, State.STOPPED, State.DRIVER_MISSING}),

@@ -13,7 +13,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness_core.config.model import ProjectConfig, project_from_json
@@ -140,16 +140,19 @@ class Store:
         records, _ = await self._registry.snapshot("service")
         for record in records:
             project, generation, name = record.key.split("/", 2)
+            # Leftovers of a crash count too: their numbers must not be used again before they are gone.
+            self._generations[project] = max(int(generation), self._generations.get(project, 0))
             services.setdefault((project, int(generation)), {})[name] = record.value
         records, _ = await self._registry.snapshot("project")
         for record in records:
             body = record.value
-            self._generations[record.key] = body["generation"]
+            self._generations[record.key] = max(body["generation"], self._generations.get(record.key, 0))
             blocks = services.pop((record.key, body["generation"]), {})
             projects[record.key] = project_from_json({**body["config"], "services": blocks})
         for (project, number), blocks in services.items():
             stale += [Change("service", f"{project}/{number}/{name}", None) for name in blocks]
-        await self._commit_in_batches(stale)
+        for change in stale:
+            self._put(change)
         records, _ = await self._registry.snapshot("wish")
         wishes = {_pair(record.key): Wish.from_json(record.value) for record in records}
         records, _ = await self._registry.snapshot("run")
@@ -164,7 +167,8 @@ class Store:
 
     async def save_project(self, config: ProjectConfig, wishes: Mapping[str, Wish]) -> None:
         """Make a configuration and its wishes durable; on return a crash can't undo it, before that it changes nothing."""
-        new = self._generations.get(config.id, 0) + 1
+        # The number is used up even when this fails half-way: what was written under it must never mix with another try.
+        self._generations[config.id] = new = self._generations.get(config.id, 0) + 1
         await self._commit_in_batches(
             [Change("service", f"{config.id}/{new}/{name}", dict(service.block)) for name, service in config.services.items()]
         )
@@ -179,10 +183,10 @@ class Store:
             },
         }
         await self._intend([*_wish_changes(config.id, wishes), Change("project", config.id, body)])
-        self._generations[config.id] = new
         stored, _ = await self._registry.snapshot("service")
         stale = [r.key for r in stored if r.key.startswith(f"{config.id}/") and not r.key.startswith(f"{config.id}/{new}/")]
-        await self._commit_in_batches([Change("service", key, None) for key in stale])
+        for key in stale:
+            self._put(Change("service", key, None))
 
     async def save_wishes(self, project: str, wishes: Mapping[str, Wish]) -> None:
         """Make wishes durable: this is the intent that is committed before any side effect."""
@@ -198,8 +202,9 @@ class Store:
         for kind in ("service", "wish"):
             records, _ = await self._registry.snapshot(kind)
             changes += [Change(kind, r.key, None) for r in records if r.key.startswith(f"{project}/")]
+        records, _ = await self._registry.snapshot("run")
+        changes += [Change("run", r.key, None) for r in records if r.value["project"] == project]
         await self._intend(changes)
-        self._generations.pop(project, None)
 
     def save_wish_later(self, project: str, service: str, wish: Wish) -> None:
         """Store what a service came to, soon, together with other news."""
@@ -251,7 +256,10 @@ class Store:
     async def _try_flush(self) -> None:
         try:
             await self.flush()
-        except RegistryError as error:
+        except Exception as error:
+            # Whatever a backend raises: the next try may succeed, and this is the only one who writes.
+            if not isinstance(error, RegistryError):
+                self._log.exception("a write in the background failed")
             if self.trouble is None:
                 self._log.warning("the registry refuses writes: %s", error)
             self.trouble = str(error)
@@ -266,10 +274,17 @@ class Store:
         self._wake.set()
 
     async def _intend(self, changes: Sequence[Change]) -> None:
+        waiting = {(c.kind, c.key): self._later.get((c.kind, c.key)) for c in changes}
         await self._commit_in_batches(changes)
         for change in changes:
-            # What was just written must not be overwritten by older news that still waits.
-            self._later.pop((change.kind, change.key), None)
+            key = (change.kind, change.key)
+            newer = self._later.get(key)
+            if newer is None or newer is waiting[key] or change.value is None or newer.value is None:
+                # What was just written must not be overwritten by older news that still waits.
+                self._later.pop(key, None)
+            elif change.kind == "wish":
+                # What became of the service meanwhile is news; what is wished of it was settled here.
+                self._later[key] = replace(newer, value={**newer.value, "up": change.value["up"]})
 
     async def _commit_in_batches(self, changes: Sequence[Change]) -> None:
         batch: list[Change] = []

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from harness_core.config.model import ServiceConfig
@@ -47,11 +48,14 @@ from harness_core.engine.store import Outcome, RunRecord, Wish
 from harness_core.engine.target import ServiceTarget
 from harness_core.engine.view import Gate, View, gate
 from harness_core.engine.world import World
+from harness_core.mask import mask
 
 T = TypeVar("T")
 
 STUCK_PAUSE = 5.0
-"""Seconds between attempts to kill what could not be killed."""
+"""Seconds between attempts to kill what could not be killed, and to ask a place that could not be asked."""
+BEYOND_REACH = frozenset({State.UNREACHABLE, State.STOP_STUCK})
+"""States of a run that nothing can be done about now."""
 
 
 class Supervisor:
@@ -84,11 +88,13 @@ class Supervisor:
         self._failures = Failures()
         self._due = False
         self._reachable = True
+        self._stopping = False
         self._sick: Sick | None = None
         self._prober: Prober | None = None
         self._target: ServiceTarget | None = None
         self._outcome = wish.outcome
         self._lost: Finding | None = None
+        self._ending: Sequence[tuple[Supervisor, Run]] = ()
 
     # --- what others see -------------------------------------------------------------------------------------------
 
@@ -96,6 +102,17 @@ class Supervisor:
     def name(self) -> str:
         """The service's name."""
         return self.config.name
+
+    @property
+    def pending(self) -> bool:
+        """Whether a start was asked for that has not begun, whatever the state still says."""
+        return self._due or bool(self._orders)
+
+    def reconfigure(self, config: ServiceConfig) -> None:
+        """Go on by another configuration of the same definition; what watches the present run begins anew if it must."""
+        self.config = config
+        self._poke.set()
+        self._changed()
 
     @property
     def busy(self) -> bool:
@@ -118,8 +135,12 @@ class Supervisor:
     def definition(self) -> str:
         """The digest of the definition that the present run was launched with; without a run, of the configuration."""
         if self.run is not None:
-            return self.run.spec.labels.get(DIGEST_LABEL, self.config.digest)
+            return self.definition_of(self.run)
         return self._outcome.digest if self._outcome is not None else self.config.digest
+
+    def definition_of(self, run: Run) -> str:
+        """The digest of the definition that a run was launched with."""
+        return run.spec.labels.get(DIGEST_LABEL, self.config.digest)
 
     @property
     def probes(self) -> list[Probe]:
@@ -156,9 +177,14 @@ class Supervisor:
         assert config is not None
         return await self._world.drivers.check(config.check).probe(self._starter.render(config.config), target)
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Values that must never be shown; those made from references as the kept runs had them."""
+        return self.config.secrets.union(*(run.spec.secrets for run in self.runs))
+
     def masked(self, text: str) -> str:
         """The text without this service's secrets."""
-        return self._starter.masked(text)
+        return str(mask(text, self.secrets))
 
     async def dispose(self) -> None:
         """Free what finished runs still hold."""
@@ -181,6 +207,7 @@ class Supervisor:
         """Go straight to KILL in the stop that is going on or comes next."""
         self._kill_now.set()
         self._poke.set()
+        self._changed()
 
     def report(self, change: Change) -> None:
         """Take in what a plugin noticed about the present run."""
@@ -188,10 +215,11 @@ class Supervisor:
             case ChangeKind.UNREACHABLE:
                 self._reachable = False
                 if self.state in (State.RUNNING, State.UNHEALTHY):
-                    self._move(State.UNREACHABLE, change.detail or "the link is lost")
+                    self._move(State.UNREACHABLE, self.masked(change.detail) or "the link is lost")
+                self._poke.set()
             case ChangeKind.REACHABLE:
                 self._reachable = True
-                if self.state is State.UNREACHABLE:
+                if self.state is State.UNREACHABLE and self.run is not None and not self._stopping:
                     sick = self.health is HealthState.UNHEALTHY
                     self._move(State.UNHEALTHY if sick else State.RUNNING, "reachable again")
                 self._poke.set()
@@ -220,9 +248,16 @@ class Supervisor:
                 continue
             if finding.run.exit is None and isinstance(finding.run.handle, ProcessHandle):
                 # An older run without a recorded exit: whether it lives or not, only the newest may.
-                await ladder.clear(finding.run.handle)
+                try:
+                    await ladder.clear(finding.run.handle)
+                except Unreachable as error:
+                    self._world.log.warning("clearing run %s: %s", finding.run.id, error)
+                    continue
                 finding.run.exit = await ladder.exit_soon(finding.run.handle)
-            self.runs.append(finding.run)
+            self._list(finding.run)
+            if newest and self._outcome is None and self.config.oneshot and finding.run.exit and finding.run.exit.succeeded:
+                # The daemon died between the record of the exit and that of what it means.
+                self._outcome = Outcome(str(State.COMPLETED), "completed", finding.run.exit, self.definition_of(finding.run))
 
     def restore(self) -> None:
         """Set the state that a daemon finds at its start; whoever runs although it is not wanted is stopped."""
@@ -268,7 +303,11 @@ class Supervisor:
         """Settle what became of a run that the last daemon launched: it is gone for certain, or its place is asked again."""
         while lost.unreachable is not None and self.state is State.UNREACHABLE:
             # No second copy is started, and nothing is stopped, as long as nobody knows.
-            await asyncio.sleep(STUCK_PAUSE)
+            self._excuse_stops()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STUCK_PAUSE):
+                    await self._poke.wait()
+            self._poke.clear()
             lost = await find_again(lost.trace, self._world.drivers, self._world.clock, self._world.log)
         self._lost = None
         if lost.run is not None:
@@ -276,15 +315,26 @@ class Supervisor:
             if not self.wanted:
                 self.order(Order(OrderKind.STOP, "recovery"))
             return
+        if lost.unreachable is not None:
+            return  # its plugin is missing: the record is kept for the day it is back
         self._world.store.forget_run_later(lost.trace.run)
-        if self._due and self.state is State.STOPPED:
+        if self.state is State.UNREACHABLE and not self.wanted:
+            self._move(State.STOPPED, "it is gone from its place")
+        elif self.wanted and self.state in (State.STOPPED, State.UNREACHABLE):
             await self._follow_lost(lost)
+
+    def _excuse_stops(self) -> None:
+        """Tell those who wait for a stop that it can only be delivered later; the intent is durable."""
+        for order in self._orders:
+            if order.kind is OrderKind.STOP:
+                order.done.set()
 
     async def _follow_lost(self, lost: Finding) -> None:
         self._due = False
         exit = Exit(reason="lost", at=self._world.clock.now())
         self.exit = exit
-        self.state = State.STARTING
+        if self.state is State.STOPPED:
+            self.state = State.STARTING  # as the daemon before us had it: it ran
         self._publish(Exited, run=lost.trace.run, exit=exit)
         self._move(State.LOST, describe(exit))
         now = self._world.clock.monotonic()
@@ -310,8 +360,6 @@ class Supervisor:
         began = self._world.clock.monotonic()
         try:
             run = await self._launch()
-        except Interrupted:
-            raise
         except LaunchFailed as error:
             await self._follow(self._after_failed_launch(error, began))
             return
@@ -322,24 +370,34 @@ class Supervisor:
         startable: Startable | None = None
         try:
             async with asyncio.timeout(self.config.startup_timeout):
-                startable = await self._race(self._starter.ready())
-                return await self._race(self._starter.launch(startable))
+                startable = await self._race(self._starter.ready(), launching=True)
+                return await self._race(self._starter.launch(startable), launching=True)
         except TimeoutError:
-            await self._starter.clear(startable)
-            raise LaunchFailed(f"did not launch within {self.config.startup_timeout:g} s", transient=False) from None
-        except LaunchFailed:
-            await self._starter.clear(startable)
+            told = f": {self.reason}" if self.reason else ""
+            await self._clear(startable)
+            raise LaunchFailed(f"did not launch within {self.config.startup_timeout:g} s{told}", transient=False) from None
+        except (LaunchFailed, Interrupted):
+            await self._clear(startable)
             raise
         except HarnessError as error:
-            await self._starter.clear(startable)
-            raise LaunchFailed(error.message, hint=error.hint, transient=False) from error
-        except Interrupted:
-            await self._starter.clear(startable)
-            raise
+            await self._clear(startable)
+            # A place that can't be asked now may be asked again; any other refusal is final.
+            raise LaunchFailed(error.message, hint=error.hint, transient=isinstance(error, Unreachable)) from error
         except Exception as error:
-            await self._starter.clear(startable)
+            await self._clear(startable)
             self._world.log.exception("launch of %s/%s", self.project, self.name)
             raise LaunchFailed(f"executor {self.config.type!r} crashed: {error!r}") from error
+
+    async def _clear(self, startable: Startable | None) -> None:
+        """Leave nothing of a launch that came to nothing; until its place answers, no second copy is started."""
+        while True:
+            try:
+                await self._starter.clear(startable)
+                return
+            except Unreachable as error:
+                self._move(State.UNREACHABLE, self.masked(f"whether its launch left anything can't be asked: {error}"))
+                self._excuse_stops()
+                await self._until_reachable()
 
     def _after_failed_launch(self, error: LaunchFailed, began: float) -> Next:
         reason = self.masked(error.message + (f" ({error.hint})" if error.hint else ""))
@@ -350,9 +408,10 @@ class Supervisor:
 
     def _hold(self, run: Run) -> None:
         self.run = run
-        self.runs.append(run)
+        self._list(run)
         self._world.by_run[run.id] = self
         self._reachable = True
+        self._stopping = False
         self._sick = None
         self.endpoints = self._starter.published(run.spec)
         if isinstance(run.handle, ProcessHandle):
@@ -362,6 +421,13 @@ class Supervisor:
             )
             self._world.store.save_run_later(record)
 
+    def _list(self, run: Run) -> None:
+        """Keep a run for those who read its output; core stores that itself where the executor does not."""
+        capabilities = self._world.drivers.capabilities(self.config.type)
+        if Capability.OUTPUT in capabilities and Capability.DURABLE_OUTPUT not in capabilities:
+            run.capture = self._world.captures.of(run.handle, run.spec)
+        self.runs.append(run)
+
     async def _watch(self, run: Run) -> Next:
         """What follows the run, once it ended; raises Interrupted or Sick while it still lives."""
         # A check that starts with the run must not see the verdict of the run before.
@@ -369,6 +435,8 @@ class Supervisor:
         await self._read_endpoints(run)
         if self.state is not State.RUNNING:
             self._move(State.RUNNING, "adopted" if run.recovered else "")
+        if not self._reachable:
+            self._move(State.UNREACHABLE, "the link is lost")
         async with asyncio.TaskGroup() as tasks:
             ended = tasks.create_task(self._exit_of(run))
             ended.add_done_callback(lambda _: self._poke.set())
@@ -388,13 +456,20 @@ class Supervisor:
 
     async def _until_ended(self, run: Run, ended: asyncio.Task[Exit]) -> Exit:
         deadline = None
-        if self.config.health_check and not run.recovered:
+        watched = self.config.health_check
+        if watched and not run.recovered:
             deadline = run.since + self.config.startup_timeout
         while not ended.done():
-            if self._orders:
+            while self._orders and self._orders[0].kind is OrderKind.START:
+                # It runs: whoever asked has what was asked for, and the probes go on.
+                self._obey_start(self._orders.popleft())
+            if self._orders or self.config.health_check != watched:
                 raise Interrupted
             if self._sick:
                 raise self._sick
+            if deadline is not None and not self._reachable:
+                # Nobody can tell whether it became healthy: it gets its time anew when it can be asked.
+                deadline = self._world.clock.monotonic() + self.config.startup_timeout
             if self.health is not HealthState.STARTING and self.health is not HealthState.UNHEALTHY:
                 deadline = None
             left = None if deadline is None else deadline - self._world.clock.monotonic()
@@ -419,11 +494,19 @@ class Supervisor:
         """Record the end of a run that ended by itself, clear what it left, and decide what follows."""
         now = self._world.clock.monotonic()
         survivors: tuple[str, ...] = ()
+        if run.capture is not None:
+            await run.capture.settled()
         if isinstance(run.handle, ProcessHandle):
             left = await ladder.count_processes(run.handle)
-            survivors = await ladder.clear(run.handle)
+            try:
+                survivors = await ladder.clear(run.handle)
+            except Unreachable as error:
+                # Its end is known; what it may have left is found by the next survey.
+                self._publish(Note, detail=self.masked(f"whether it left processes behind can't be asked: {error}"))
             if left or survivors:
                 self._publish(Killed, reason="its main process ended and left others behind", survivors=survivors)
+        else:
+            await self._detach(run)
         self._let_go(run, exit, intended=False)
         if survivors:
             return Next(State.STOP_STUCK, "still alive after KILL: " + ", ".join(survivors))
@@ -462,23 +545,37 @@ class Supervisor:
         run = self.run
         if run is not None:
             if isinstance(run.handle, ProcessHandle):
-                await ladder.clear(run.handle)
+                try:
+                    await ladder.clear(run.handle)
+                except HarnessError as trouble:
+                    self._world.log.error("clearing run %s: %s", run.id, trouble)
             self._let_go(run, Exit(reason="lost"), intended=False)
-        self.state, self.reason = State.FAILED, f"internal error: {error!r}; see `harness daemon logs`"
+        self._due, self._stopping = False, False
+        old, self.state = self.state, State.FAILED
+        self.reason = self.masked(f"internal error: {error!r}; see `harness daemon logs`")
+        self.state_since = self._world.clock.now()
+        self._publish(StateChanged, old=old, new=self.state, reason=self.reason)
         self._changed()
 
     # --- orders, carried out ---------------------------------------------------------------------------------------
 
-    async def _obey(self, order: Order) -> None:
+    def _obey_start(self, order: Order) -> None:
         self.by = order.by
         self._failures = Failures()
         self.restarts = 0
+        if order.config is not None and self.run is None:
+            self.config = order.config
+        self._ending = order.ending
+        self._due = self.run is None
+        order.done.set()
+
+    async def _obey(self, order: Order) -> None:
         if order.kind is OrderKind.START:
-            if order.config is not None and self.run is None:
-                self.config = order.config
-            self._due = self.run is None
-            order.done.set()
+            self._obey_start(order)
             return
+        self.by = order.by
+        self._failures = Failures()
+        self.restarts = 0
         self._obeying = order
         self._due = False
         try:
@@ -489,6 +586,7 @@ class Supervisor:
                 self._move(State.STOPPED, f"asked by {order.by}")
             if order.config is not None:
                 self.config = order.config
+            self._ending = order.ending
             self.exit = None if order.kind is OrderKind.RESTART else self.exit
             self._due = order.kind is OrderKind.RESTART and not self._orders
         finally:
@@ -504,15 +602,19 @@ class Supervisor:
             for peer in order.after:
                 stack.enter_context(peer.watched_by(changed))
             stack.enter_context(self.watched_by(changed))
-            while not self._kill_now.is_set() and any(p.state in LIVE and p is not self for p in order.after):
+            # What can't be stopped now must not hold up the rest.
+            while not self._kill_now.is_set() and any(
+                p is not self and p.state in LIVE and p.state not in BEYOND_REACH for p in order.after
+            ):
                 changed.clear()
                 await changed.wait()
 
     async def _stop_run(self, run: Run, order: Order) -> None:
         if not isinstance(run.handle, ProcessHandle):
-            await run.handle.detach()
+            await self._detach(run)
             self._let_go(run, None, intended=True)
             return
+        self._stopping = True
         grace = self.config.stop.timeout if order.grace is None else order.grace
         self._publish(StopRequested, by=order.by, signal=self.config.stop.signal, grace=grace)
         self._move(State.STOPPING, f"asked by {order.by}")
@@ -522,10 +624,11 @@ class Supervisor:
                     run.handle, self.config.stop, grace=grace, kill_now=self._kill_now, run_inside=self._runner_inside(run)
                 )
                 break
-            except (Unreachable, TimeoutError) as error:
+            except Unreachable as error:
                 # The intent is durable: the stop is delivered when the place can be asked again.
-                self._move(State.UNREACHABLE, f"can't be stopped now: {error}")
+                self._move(State.UNREACHABLE, self.masked(f"can't be stopped now: {error}"))
                 order.done.set()
+                self._excuse_stops()
                 await self._until_reachable()
                 self._move(State.STOPPING, f"asked by {order.by}")
         for note in ended.notes:
@@ -535,6 +638,9 @@ class Supervisor:
         if ended.survivors:
             order.done.set()
             await self._until_unstuck("still alive after KILL: " + ", ".join(ended.survivors))
+            ended = replace(ended, exit=await ladder.exit_soon(run.handle))
+        if run.capture is not None:
+            await run.capture.settled()
         self._let_go(run, ended.exit, intended=True)
 
     async def _end_sick_run(self, run: Run, sick: Sick) -> None:
@@ -542,6 +648,7 @@ class Supervisor:
         if isinstance(run.handle, ProcessHandle):
             await self._stop_run(run, order)
         else:
+            await self._detach(run)
             self._let_go(run, None, intended=True)
         now = self._world.clock.monotonic()
         if sick.final or decide_never(self.config):
@@ -554,8 +661,22 @@ class Supervisor:
         self._move(State.STOP_STUCK, reason)
         for run in [r for r in self.runs if isinstance(r.handle, ProcessHandle)][-1:]:
             assert isinstance(run.handle, ProcessHandle)
-            while await ladder.clear(run.handle):  # noqa: ASYNC110 - no event tells when the kernel lets a process go
+            while await self._still_there(run.handle):
+                self._excuse_stops()
                 await asyncio.sleep(STUCK_PAUSE)
+
+    async def _still_there(self, handle: ProcessHandle) -> bool:
+        try:
+            return bool(await ladder.clear(handle))
+        except Unreachable:
+            return True
+
+    async def _detach(self, run: Run) -> None:
+        try:
+            async with asyncio.timeout(ladder.CALL_TIMEOUT):
+                await run.handle.detach()
+        except (HarnessError, TimeoutError) as error:
+            self._world.log.warning("detaching from run %s: %s", run.id, error)
 
     async def _until_reachable(self) -> None:
         self._reachable = False
@@ -577,6 +698,8 @@ class Supervisor:
                 peer = self._world.peer(self.project, name)
                 if peer is not None:
                     stack.enter_context(peer.watched_by(changed))
+            for ending, _ in self._ending:
+                stack.enter_context(ending.watched_by(changed))
             while True:
                 changed.clear()
                 stopper = self._gate()
@@ -589,6 +712,9 @@ class Supervisor:
                 await changed.wait()
 
     def _gate(self) -> Gate:
+        holders = [s.name for s, run in self._ending if s.run is run and s.state not in BEYOND_REACH]
+        if holders:
+            return Gate(waiting=f"waiting for {', '.join(holders)} to end, whose port it takes over")
         peers = {}
         for name in self.config.dependencies:
             peer = self._world.peer(self.project, name)
@@ -604,8 +730,10 @@ class Supervisor:
         try:
             check = self._world.drivers.check(config.check)
             rendered = self._starter.render(config.config)
-        except HarnessError as error:
-            self._on_verdict(HealthState.UNHEALTHY, error.message)
+        except Exception as error:
+            # Ours to report, not a reason to end what runs.
+            self._world.log.exception("health check of %s/%s", self.project, self.name)
+            self._on_verdict(HealthState.UNHEALTHY, str(error))
             return
         self._prober = Prober(
             lambda: check.probe(rendered, target),
@@ -618,7 +746,7 @@ class Supervisor:
 
     def _make_target(self, run: Run) -> ServiceTarget:
         return ServiceTarget(
-            run.handle,
+            run,
             base=self._starter.base_command(),
             wrap=self._starter.wrap,
             endpoints=self.endpoints,
@@ -682,6 +810,7 @@ class Supervisor:
         self.run = None
         self._target = None
         self._sick = None
+        self._stopping = False
         self.endpoints = ()
         self._world.by_run.pop(run.id, None)
         if exit is not None:
@@ -702,13 +831,16 @@ class Supervisor:
             )
         self._starter.dispose_old(self.runs)
 
-    async def _race(self, awaitable: Awaitable[T]) -> T:
-        """What the awaitable gives, or Interrupted as soon as there is an order; it is then cancelled and has settled."""
+    async def _race(self, awaitable: Awaitable[T], *, launching: bool = False) -> T:
+        """What the awaitable gives, or Interrupted as soon as there is an order; it is then cancelled and has settled.
+
+        An order to start does not cut a launch: that is what it asks for.
+        """
         task = asyncio.ensure_future(awaitable)
         task.add_done_callback(lambda _: self._poke.set())
         try:
             while not task.done():
-                if self._orders:
+                if any(not launching or order.kind is not OrderKind.START for order in self._orders):
                     raise Interrupted
                 self._poke.clear()
                 await self._poke.wait()

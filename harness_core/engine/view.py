@@ -76,7 +76,7 @@ class Reach(StrEnum):
 
 def reach(view: View, *, now: float) -> tuple[Reach, float | None]:
     """Whether the wished state was reached; for PENDING also the monotonic time at which to look again by itself."""
-    if view.busy:
+    if view.busy and view.state is not State.STOP_STUCK:
         return Reach.PENDING, None
     match view.state:
         case State.COMPLETED:
@@ -121,6 +121,8 @@ def _hopeless(condition: Condition, peer: View) -> str | None:
 def _present(peer: View) -> str:
     if peer.state in (State.RUNNING, State.UNHEALTHY) and peer.health is not HealthState.NONE:
         return f"{peer.state}, health {peer.health}" + (f": {peer.reason}" if peer.reason else "")
+    if peer.state is State.STOPPED and (peer.busy or (peer.wanted and peer.exit is None)):
+        return "not started yet"
     return str(peer.state)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness_core.contracts.clock import Clock
 from harness_core.engine.bus import Bus
+from harness_core.engine.capture import Captures
 from harness_core.engine.drivers import Drivers
 from harness_core.engine.store import Store
 
@@ -29,6 +30,7 @@ class World:
     drivers: Drivers
     clock: Clock
     log: logging.Logger
+    captures: Captures
     peer: Callable[[str, str], Supervisor | None]
     launches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LAUNCHES_AT_ONCE))
     probes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROBES_AT_ONCE))
