@@ -151,7 +151,10 @@ class ListProjects(Request):
 
 
 class WhyService(Request):
-    """→ {"service", "state", "summary", "causes": [str], "events", "probes": [{at healthy detail}], "exit", "last_lines"}."""
+    """→ {"service", "state", "summary", "causes": [{at text}], "events", "probes": [{at healthy detail}], "exit", "last_lines"}.
+
+    `summary` is a sentence; `causes` are what led to it, oldest first, without a time where that is not known.
+    """
 
     method: ClassVar[str] = "services.why"
     project: str

@@ -9,6 +9,8 @@ from harness_core.cli.render_status import STATE_STYLES, urls
 from harness_core.cli.text import Line, Span, Style, line, visible
 from harness_core.cli.words import clock, duration, ending
 
+_HEALTH = {"none": "health not checked any more", "starting": "health checks begin"}
+
 
 def event_line(event: Mapping[str, Any], *, width: int = 0) -> Line:
     """Time, service, and what happened."""
@@ -20,7 +22,7 @@ def what_happened(event: Mapping[str, Any]) -> Line:
     """The event without time and name."""
     match event["kind"]:
         case "state":
-            return line(Span(event["new"], STATE_STYLES.get(event["new"], Style.PLAIN)), _because(event["reason"]))
+            return _state(event)
         case "started":
             return line(f"{'found running again' if event['recovered'] else 'started'} as {event['ref']}")
         case "exited":
@@ -28,7 +30,8 @@ def what_happened(event: Mapping[str, Any]) -> Line:
             words = f"ended: {ending(event['exit'])}" + (", as asked" if event["intended"] else "")
             return line(Span(words, Style.BAD if bad else Style.PLAIN))
         case "health":
-            return line(Span(event["new"], STATE_STYLES.get(event["new"], Style.PLAIN)), _because(event["detail"]))
+            words = _HEALTH.get(event["new"], event["new"])
+            return line(Span(words, STATE_STYLES.get(event["new"], Style.PLAIN)), _because(event["detail"]))
         case "stop-requested":
             signal = f" with {event['signal']}" if event["signal"] else ""
             return line(f"stop asked by {event['by']}{signal}, KILL after {duration(event['grace'])}")
@@ -43,6 +46,18 @@ def what_happened(event: Mapping[str, Any]) -> Line:
             return line(f"configuration applied by {event['by']}", _because(_changes(event)))
         case _:
             return line(visible(str(event.get("detail", ""))))
+
+
+def tells(event: Mapping[str, Any]) -> bool:
+    """Whether the event says something that those around it don't: that nobody asks what has ended for its health does not."""
+    return not (event["kind"] == "health" and event["new"] == "none")
+
+
+def _state(event: Mapping[str, Any]) -> Line:
+    state, reason = event["new"], event["reason"]
+    # Some reasons begin with the state: "waiting for db to be healthy".
+    said = reason if reason.startswith(state) else state + _because(reason)
+    return line(Span(said[: len(state)], STATE_STYLES.get(state, Style.PLAIN)), visible(said[len(state) :]))
 
 
 def _because(reason: str) -> str:

@@ -26,6 +26,9 @@ def verdict(outcome: Mapping[str, Any]) -> Line:
         return line("nothing to do")
     if not late and not pending:
         return line(Span(f"{plural(len(services), 'service')} as wished", Style.GOOD))
+    if not late:
+        there = len(services) - len(pending)
+        return line(f"{there} of {plural(len(services), 'service')} as wished; still on their way: {', '.join(pending)}")
     when = "in time " if outcome["timed_out"] else ""
     said = Span(f"not reached {when}by {len(late)} of {plural(len(services), 'service')}: {', '.join(late)}", Style.BAD)
     others = f"; still on their way: {', '.join(pending)}" if pending else ""

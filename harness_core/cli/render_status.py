@@ -21,15 +21,17 @@ _ENDED = ("stopped", "failed", "completed", "backoff", "lost")
 
 _COLUMNS = (
     Column("service"),
-    Column("type", keep=6),
+    Column("type", keep=4),
     Column("state", shrinks=True),
     Column("health", keep=2),
     Column("uptime", keep=3, right=True),
     Column("restarts", keep=5, right=True),
     Column("endpoint", keep=1, shrinks=True, narrowest=20),
+    Column("reason", keep=6, shrinks=True, narrowest=20),
+)
+_FIGURES = (
     Column("cpu", keep=8, right=True),
     Column("memory", keep=7, right=True),
-    Column("reason", keep=4, shrinks=True, narrowest=20),
 )
 _DETAILS = (
     Column("pid", keep=9, right=True),
@@ -40,12 +42,14 @@ _DETAILS = (
 )
 
 
-def status_sheet(status: Mapping[str, Any], *, now: datetime, detailed: bool = False) -> Sheet:
-    """One row a service; `detailed` adds what few people need."""
-    services = status["services"]
-    columns = (*_COLUMNS, *_DETAILS) if detailed else _COLUMNS
-    rows = tuple(_row(service, now) + (_details(service) if detailed else ()) for service in services)
-    return Sheet(columns, rows)
+def status_sheet(status: Mapping[str, Any], *, now: datetime, figures: bool = False, detailed: bool = False) -> Sheet:
+    """One row a service; `figures` adds CPU and memory, `detailed` also what few people need."""
+    columns = _COLUMNS + (_FIGURES if figures or detailed else ()) + (_DETAILS if detailed else ())
+    rows = []
+    for service in status["services"]:
+        more = (_figures(service) if figures or detailed else ()) + (_details(service) if detailed else ())
+        rows.append(_row(service, now) + more)
+    return Sheet(columns, tuple(rows))
 
 
 def summary(status: Mapping[str, Any]) -> Line:
@@ -65,11 +69,10 @@ def urls(endpoints: Mapping[str, str] | None) -> str:
 
 
 def _row(service: Mapping[str, Any], now: datetime) -> tuple[Line, ...]:
-    state, health = service["state"], service["health"]
+    state, health, reason = service["state"], service["health"], service.get("reason") or ""
     word = f"{state} ({ending(service['exit'])})" if state in _ENDED and service.get("exit") else state
     alive = service.get("started_at") and state in ("running", "unhealthy", "starting", "stopping", "unreachable")
     uptime = since(service["started_at"], now) if alive else None
-    cpu, memory = service.get("cpu_seconds"), service.get("memory")
     return (
         line(Span(service["name"], Style.STRONG)),
         line(service["type"]),
@@ -78,10 +81,13 @@ def _row(service: Mapping[str, Any], now: datetime) -> tuple[Line, ...]:
         line("" if uptime is None else duration(uptime)),
         line(str(service["restarts"] or "")),
         line(Span(urls(service.get("endpoints")), Style.NAME)),
-        line("" if cpu is None else duration(cpu)),
-        line("" if memory is None else size(memory)),
-        line(Span(visible(service.get("reason") or ""), Style.FAINT)),
+        line(Span("" if reason == state else visible(reason), Style.FAINT)),
     )
+
+
+def _figures(service: Mapping[str, Any]) -> tuple[Line, ...]:
+    cpu, memory = service.get("cpu_seconds"), service.get("memory")
+    return line("" if cpu is None else duration(cpu)), line("" if memory is None else size(memory))
 
 
 def _details(service: Mapping[str, Any]) -> tuple[Line, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness_core.cli.render_events import event_line
+from harness_core.cli.render_events import event_line, tells
 from harness_core.cli.render_outcome import last_lines
 from harness_core.cli.render_status import STATE_STYLES
 from harness_core.cli.text import Line, Span, Style, line, visible
@@ -17,25 +17,26 @@ _EVENTS = 10
 def why_lines(why: Mapping[str, Any]) -> list[Line]:
     """The sentence, its causes, the last probes, events and lines."""
     state = why["state"]
+    told = [event for event in why["events"] if tells(event)][-_EVENTS:]
     lines = [
-        line(
-            Span(why["service"], Style.STRONG),
-            " is ",
-            Span(state, STATE_STYLES.get(state, Style.PLAIN)),
-            ": ",
-            visible(why["summary"]),
-        ),
-        *(line("  - ", visible(cause)) for cause in why["causes"]),
+        line(Span(state, STATE_STYLES.get(state, Style.PLAIN)), "  ", visible(why["summary"])),
+        # The others are among what happened.
+        *(_cause(cause) for cause in why["causes"] if cause["at"] is None or not told or cause["at"] < told[0]["at"]),
     ]
     if why["probes"]:
         lines.append(line(Span("last health checks", Style.FAINT)))
         lines += [_probe(probe) for probe in why["probes"][-5:]]
-    if why["events"]:
+    if told:
         lines.append(line(Span("what happened", Style.FAINT)))
-        lines += [line("  ", *event_line(event)) for event in why["events"][-_EVENTS:]]
+        lines += [line("  ", *event_line(event)) for event in told]
     if why["last_lines"]:
         lines += [line(Span("last lines", Style.FAINT)), *last_lines(why["last_lines"])]
     return lines
+
+
+def _cause(cause: Mapping[str, Any]) -> Line:
+    at = (Span(clock(cause["at"]), Style.FAINT), " ") if cause["at"] else ()
+    return line("  ", *at, visible(cause["text"]))
 
 
 def _probe(probe: Mapping[str, Any]) -> Line:

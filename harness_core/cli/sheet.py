@@ -34,14 +34,12 @@ class Sheet:
 
     def fit(self, width: int) -> Sheet:
         """The sheet with as few columns dropped, and cells cut, as it takes to stand in `width` columns."""
-        sheet = self
-        while sheet._width(shrunk=True) > width:
-            droppable = [(c.keep, i) for i, c in enumerate(sheet.columns) if c.keep]
-            if not droppable:
-                break
-            _, gone = max(droppable)
-            sheet = sheet._only([i for i in range(len(sheet.columns)) if i != gone])
-        return sheet._cut(width)
+        kept: list[int] = []
+        # One that does not fit leaves its room to those after it.
+        for i in sorted(range(len(self.columns)), key=lambda i: self.columns[i].keep):
+            if self.columns[i].keep == 0 or self._only(sorted([*kept, i]))._width(shrunk=True) <= width:
+                kept.append(i)
+        return self._only(sorted(kept))._cut(width)
 
     def lines(self) -> list[Line]:
         """The sheet as aligned lines, nothing cut, `-` where nothing stands: what a pipe gets, and `awk` can count."""

@@ -16,7 +16,7 @@ from harness_core.transport import ConnectionLost
 _EVERY = 1.0
 
 
-def watch_status(session: Session, request: StatusOfServices, *, detailed: bool) -> None:
+def watch_status(session: Session, request: StatusOfServices, *, figures: bool, detailed: bool) -> None:
     """Show the status again each second, until Ctrl-C; in a pipe, one JSON object or table after the other."""
     while True:
         try:
@@ -24,16 +24,16 @@ def watch_status(session: Session, request: StatusOfServices, *, detailed: bool)
         except ConnectionLost as e:
             reconnect(session, e)
             continue
-        _draw(session, answer, detailed=detailed)
+        _draw(session, answer, figures=figures, detailed=detailed)
         time.sleep(_EVERY)
 
 
-def _draw(session: Session, answer: dict[str, Any], *, detailed: bool) -> None:
+def _draw(session: Session, answer: dict[str, Any], *, figures: bool, detailed: bool) -> None:
     output = session.output
     if session.settings.json:
         output.json(answer)
         return
-    sheet = status_sheet(answer, now=datetime.now(UTC), detailed=detailed)
+    sheet = status_sheet(answer, now=datetime.now(UTC), figures=figures, detailed=detailed)
     if not output.movable:
         output.sheet(sheet)
         return

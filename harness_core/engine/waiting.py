@@ -25,8 +25,8 @@ async def until_reached(supervisors: Sequence[Supervisor], *, clock: Clock, time
     with contextlib.ExitStack() as stack:
         for supervisor in supervisors:
             stack.enter_context(supervisor.watched_by(changed))
-        pending = list(supervisors)
-        while pending:
+        pending: Sequence[Supervisor] = supervisors
+        while True:
             changed.clear()
             now = clock.monotonic()
             if deadline is not None and now >= deadline:
@@ -34,13 +34,15 @@ async def until_reached(supervisors: Sequence[Supervisor], *, clock: Clock, time
             judged = [(supervisor, reach(supervisor.view, now=now)) for supervisor in pending]
             if any(verdict is Reach.FAILED for _, (verdict, _) in judged):
                 return False
-            pending = [supervisor for supervisor, (verdict, _) in judged if verdict is not Reach.REACHED]
+            # What was reached first may have been lost while the others got there: at the end all are looked at again.
+            missing = [supervisor for supervisor, (verdict, _) in judged if verdict is not Reach.REACHED]
+            if not missing and len(pending) == len(supervisors):
+                return False
+            pending = missing or supervisors
             looks = [again for _, (_, again) in judged if again is not None]
             wake = min([*looks, *([deadline] if deadline is not None else [])], default=None)
-            if pending:
+            if missing:
                 await _wait(changed, None if wake is None else max(0.0, wake - now))
-    # What was reached first may have been lost while the others got there.
-    return False
 
 
 async def until_stopped(done: Sequence[asyncio.Event], *, timeout: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from harness_core.config.durations import format_duration
 from harness_core.contracts.events import HealthState, State, exit_to_json
 from harness_core.engine.restart import describe
 from harness_core.engine.supervisor import Supervisor
@@ -28,15 +29,14 @@ def why(supervisor: Supervisor, events: Sequence[dict[str, Any]], last_lines: Se
 
 def _summary(supervisor: Supervisor, now: datetime) -> str:
     name, reason = supervisor.name, supervisor.reason
-    seconds = max(0, round((now - supervisor.state_since).total_seconds()))
-    since = f"for {seconds} s"
+    since = f"for {format_duration(max(0, round((now - supervisor.state_since).total_seconds())))}"
     match supervisor.state:
         case State.WAITING:
             return f"{name} is {reason} ({since})"
         case State.BLOCKED:
             return f"{name} can't start: {reason}"
         case State.BACKOFF:
-            return f"{name} {reason} and will be started again"
+            return f"{name} {reason} and will be started again{_after(supervisor)}"
         case State.FAILED:
             return f"{name} failed: {reason}"
         case State.COMPLETED:
@@ -48,24 +48,26 @@ def _summary(supervisor: Supervisor, now: datetime) -> str:
         case State.UNHEALTHY:
             return f"{name} runs and is unhealthy: {reason}"
         case State.RUNNING if supervisor.health is HealthState.STARTING:
-            return f"{name} runs ({since}), not yet healthy" + (f": {reason}" if reason else "")
+            return f"{name} runs ({since}{_after(supervisor)}), not yet healthy" + (f": {reason}" if reason else "")
         case State.RUNNING:
             healthy = " and is healthy" if supervisor.health is HealthState.HEALTHY else ""
-            times = supervisor.restarts
-            again = f", after {times} restart{'s' if times > 1 else ''}" if times else ""
-            return f"{name} runs{healthy} ({since}{again})"
+            return f"{name} runs{healthy} ({since}{_after(supervisor)})"
     return f"{name} is {supervisor.state}" + (f": {reason}" if reason else "")
 
 
-def _causes(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> list[str]:
-    causes = []
-    for event in events:
-        sentence = _sentence(event)
-        if sentence:
-            causes.append(f"{event['at']}: {sentence}")
-    if supervisor.by:
-        causes.append(f"last asked by {supervisor.by}")
-    return causes
+def _after(supervisor: Supervisor) -> str:
+    """How often it was restarted, and what its last run came to."""
+    if not supervisor.restarts:
+        return ""
+    times = f", restarted {supervisor.restarts} time{'s' if supervisor.restarts > 1 else ''}"
+    if supervisor.state is State.BACKOFF or supervisor.exit is None:
+        return times
+    return f"{times}; before, it {describe(supervisor.exit)}"
+
+
+def _causes(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    causes = [{"at": event["at"], "text": sentence} for event in events if (sentence := _sentence(event))]
+    return [*causes, {"at": None, "text": f"last asked by {supervisor.by}"}] if supervisor.by else causes
 
 
 def _sentence(event: dict[str, Any]) -> str | None:

@@ -17,6 +17,7 @@ from harness_core.cli.render_plan import plan_lines
 from harness_core.cli.render_status import status_sheet, summary
 from harness_core.cli.render_why import why_lines
 from harness_core.cli.text import plain
+from harness_core.cli.words import clock
 from harness_core.client import RemoteError
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -98,7 +99,8 @@ def test_each_service_is_one_row_at_every_width(width):
 
 
 def test_columns_are_dropped_by_priority():
-    titles = {w: drawn(render.table(status_sheet(STATUS, now=NOW), width=w), w).split("\n")[0].split() for w in WIDTHS}
+    sheets = {w: status_sheet(STATUS, now=NOW, figures=w >= 100) for w in WIDTHS}
+    titles = {w: drawn(render.table(sheet, width=w), w).split("\n")[0].split() for w, sheet in sheets.items()}
 
     assert titles[60] == ["service", "state", "endpoint"]
     assert titles[80] == ["service", "state", "health", "uptime", "endpoint"]
@@ -110,14 +112,14 @@ def test_columns_are_dropped_by_priority():
         "uptime",
         "restarts",
         "endpoint",
+        "reason",
         "cpu",
         "memory",
-        "reason",
     ]
 
 
 def test_the_status_is_in_words():
-    text = drawn(render.table(status_sheet(STATUS, now=NOW), width=200), 200)
+    text = drawn(render.table(status_sheet(STATUS, now=NOW, figures=True), width=200), 200)
 
     assert "3m12s" in text
     assert "completed (exit 0)" in text
@@ -194,6 +196,9 @@ def test_quiet_outcomes_name_only_failures():
 def test_the_verdict_names_what_was_missed():
     assert plain(verdict(OUTCOME)) == "not reached by 1 of 2 services: api"
     assert "in time" in plain(verdict({**OUTCOME, "timed_out": True}))
+    on_the_way = {**OUTCOME["services"][1], "pending": True, "last_lines": []}
+    mixed = {**OUTCOME, "services": [OUTCOME["services"][0], on_the_way]}
+    assert plain(verdict(mixed)) == "1 of 2 services as wished; still on their way: api"
     assert plain(verdict({**OUTCOME, "services": OUTCOME["services"][:1]})) == "1 service as wished"
 
 
@@ -205,6 +210,8 @@ EVENT = {"project": "shop", "service": "api", "run": "r1", "seq": 5, "at": "2030
     [
         ({"kind": "state", "old": "starting", "new": "running", "reason": ""}, "running"),
         ({"kind": "state", "old": "starting", "new": "failed", "reason": "exit 1"}, "failed: exit 1"),
+        ({"kind": "state", "old": "stopped", "new": "waiting", "reason": "waiting for db"}, "waiting for db"),
+        ({"kind": "state", "old": "running", "new": "completed", "reason": "completed"}, "completed"),
         ({"kind": "started", "ref": "pid 17", "recovered": False}, "started as pid 17"),
         ({"kind": "started", "ref": "pid 17", "recovered": True}, "found running again as pid 17"),
         ({"kind": "exited", "exit": {"code": 1, "signal": None, "reason": None}, "intended": False}, "ended: exit 1"),
@@ -213,6 +220,7 @@ EVENT = {"project": "shop", "service": "api", "run": "r1", "seq": 5, "at": "2030
             "ended: signal TERM, as asked",
         ),
         ({"kind": "health", "old": "starting", "new": "healthy", "detail": "200 OK"}, "healthy: 200 OK"),
+        ({"kind": "health", "old": "none", "new": "starting", "detail": ""}, "health checks begin"),
         ({"kind": "stop-requested", "by": "ann", "signal": "TERM", "grace": 10.0}, "stop asked by ann with TERM, KILL after 10s"),
         ({"kind": "killed", "reason": "too slow", "survivors": ["pid 9"]}, "KILL: too slow; still alive: pid 9"),
         ({"kind": "restart-scheduled", "delay": 0.5, "attempt": 2, "reason": "exit 1"}, "restart 2 in 0.5s: exit 1"),
@@ -245,17 +253,24 @@ def test_why_gives_sentence_causes_probes_events_and_last_lines(width):
         "service": "api",
         "state": "backoff",
         "summary": "restarts in 2 s",
-        "causes": ["exit 1, three times in 10 s"],
+        "causes": [
+            {"at": "2030-01-01T11:00:00+00:00", "text": "exited with code 1"},
+            {"at": EVENT["at"], "text": "noted, as the event below says"},
+            {"at": None, "text": "last asked by ann"},
+        ],
         "probes": [{"at": EVENT["at"], "healthy": False, "detail": "connection refused"}],
-        "events": [{**EVENT, "kind": "note", "detail": "noted"}],
+        "events": [{**EVENT, "kind": "note", "detail": "noted"}, {**EVENT, "kind": "health", "new": "none", "detail": ""}],
         "exit": None,
         "last_lines": ["boom"],
     }
 
     text = drawn(render.lines(why_lines(why)), width)
 
-    assert "api is backoff: restarts in 2 s" in text
-    assert "- exit 1, three times in 10 s" in text
+    assert "backoff  restarts in 2 s" in text
+    assert f"  {clock('2030-01-01T11:00:00+00:00')} exited with code 1" in text
+    assert "  last asked by ann" in text
+    assert "as the event below says" not in text
+    assert "not checked" not in text
     assert "✗ connection refused" in text
     assert "noted" in text
     assert "│ boom" in text

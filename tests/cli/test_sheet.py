@@ -31,6 +31,13 @@ def test_columns_go_by_priority_and_the_first_stays():
     }
 
 
+def test_a_column_that_does_not_fit_leaves_its_room_to_the_next():
+    columns = (Column("name"), Column("wide", keep=1), Column("thin", keep=2))
+    rows = ((line("x"), line("w" * 30), line("t")),)
+
+    assert [c.title for c in Sheet(columns, rows).fit(20).columns] == ["name", "thin"]
+
+
 def test_a_cell_that_may_shrink_is_cut_before_a_column_is_dropped():
     fitted = sheet(("service", "aaaa", "bbbb", "l" * 30)).fit(30)
 

@@ -26,12 +26,12 @@ def status(session: Session, services: tuple[str, ...], watch: bool, detailed: b
     if watch:
         from harness_core.cli.watching import watch_status
 
-        watch_status(session, request, detailed=detailed)
+        watch_status(session, request, figures=wide, detailed=detailed)
         return
-    _show(session, session.call(request), detailed=detailed)
+    _show(session, session.call(request), figures=wide, detailed=detailed)
 
 
-def _show(session: Session, answer: dict[str, Any], *, detailed: bool) -> None:
+def _show(session: Session, answer: dict[str, Any], *, figures: bool, detailed: bool) -> None:
     output = session.output
     if session.settings.json:
         output.json(answer)
@@ -40,7 +40,7 @@ def _show(session: Session, answer: dict[str, Any], *, detailed: bool) -> None:
     else:
         if answer.get("degraded"):
             output.warn(f"degraded: {answer['degraded']}")
-        output.sheet(status_sheet(answer, now=datetime.now(UTC), detailed=detailed))
+        output.sheet(status_sheet(answer, now=datetime.now(UTC), figures=figures, detailed=detailed))
         if output.terminal:
             output.say(*summary(answer))
 
@@ -51,9 +51,9 @@ command = HarnessCommand(
     params=[
         options.services(),
         click.Option(["-w", "--watch"], is_flag=True, help="Keep showing it until Ctrl-C."),
-        click.Option(["--detailed"], is_flag=True, help="Also pid, run, processes, containment, notes."),
+        click.Option(["--detailed"], is_flag=True, help="Also cpu, memory, pid, run, processes, containment, notes."),
     ],
     help="Show what runs, how well, and where it is reached; `harness ps` is the same.\n\n"
-    "A narrow terminal gets fewer columns; a pipe gets them all. With -q: names alone.",
+    "A narrow terminal gets fewer columns, a wide one also cpu and memory; a pipe always gets the same. With -q: names alone.",
     examples=("harness status", "harness status api --json", "harness status --watch", "harness ps --detailed"),
 )
