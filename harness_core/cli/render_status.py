@@ -17,12 +17,12 @@ STATE_STYLES: Mapping[str, Style] = {
     "driver-missing": Style.BAD, "stopped": Style.FAINT,
 }  # fmt: skip
 
-_ENDED = ("stopped", "failed", "completed", "backoff", "lost")
+_ENDED = ("stopped", "failed", "backoff", "lost")
 
 _COLUMNS = (
     Column("service"),
     Column("type", keep=4),
-    Column("state", shrinks=True),
+    Column("state", shrinks=True, narrowest=15),
     Column("health", keep=2),
     Column("uptime", keep=3, right=True),
     Column("restarts", keep=5, right=True),

@@ -12,16 +12,19 @@ from harness_core.cli.text import Line, Span, Style, line, visible
 from harness_core.cli.words import clock
 
 _EVENTS = 10
+_CAUSES = 5
 
 
 def why_lines(why: Mapping[str, Any]) -> list[Line]:
     """The sentence, its causes, the last probes, events and lines."""
     state = why["state"]
     told = [event for event in why["events"] if tells(event)][-_EVENTS:]
+    # The others are among what happened.
+    older = [cause for cause in why["causes"] if cause["at"] and (not told or cause["at"] < told[0]["at"])]
+    undated = [cause for cause in why["causes"] if not cause["at"]]
     lines = [
         line(Span(state, STATE_STYLES.get(state, Style.PLAIN)), "  ", visible(why["summary"])),
-        # The others are among what happened.
-        *(_cause(cause) for cause in why["causes"] if cause["at"] is None or not told or cause["at"] < told[0]["at"]),
+        *map(_cause, (*older[-_CAUSES:], *undated)),
     ]
     if why["probes"]:
         lines.append(line(Span("last health checks", Style.FAINT)))

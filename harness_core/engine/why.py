@@ -18,7 +18,7 @@ def why(supervisor: Supervisor, events: Sequence[dict[str, Any]], last_lines: Se
     return {
         "service": supervisor.name,
         "state": str(supervisor.state),
-        "summary": _summary(supervisor, now),
+        "summary": _summary(supervisor, events, now),
         "causes": _causes(supervisor, events),
         "events": list(events),
         "probes": probes,
@@ -27,7 +27,7 @@ def why(supervisor: Supervisor, events: Sequence[dict[str, Any]], last_lines: Se
     }
 
 
-def _summary(supervisor: Supervisor, now: datetime) -> str:
+def _summary(supervisor: Supervisor, events: Sequence[dict[str, Any]], now: datetime) -> str:
     name, reason = supervisor.name, supervisor.reason
     since = f"for {format_duration(max(0, round((now - supervisor.state_since).total_seconds())))}"
     match supervisor.state:
@@ -36,7 +36,7 @@ def _summary(supervisor: Supervisor, now: datetime) -> str:
         case State.BLOCKED:
             return f"{name} can't start: {reason}"
         case State.BACKOFF:
-            return f"{name} {reason} and will be started again{_after(supervisor)}"
+            return f"{name} {reason} and will be started again{_after(supervisor, events)}"
         case State.FAILED:
             return f"{name} failed: {reason}"
         case State.COMPLETED:
@@ -48,26 +48,32 @@ def _summary(supervisor: Supervisor, now: datetime) -> str:
         case State.UNHEALTHY:
             return f"{name} runs and is unhealthy: {reason}"
         case State.RUNNING if supervisor.health is HealthState.STARTING:
-            return f"{name} runs ({since}{_after(supervisor)}), not yet healthy" + (f": {reason}" if reason else "")
+            return f"{name} runs ({since}{_after(supervisor, events)}), not yet healthy" + (f": {reason}" if reason else "")
         case State.RUNNING:
             healthy = " and is healthy" if supervisor.health is HealthState.HEALTHY else ""
-            return f"{name} runs{healthy} ({since}{_after(supervisor)})"
+            return f"{name} runs{healthy} ({since}{_after(supervisor, events)})"
     return f"{name} is {supervisor.state}" + (f": {reason}" if reason else "")
 
 
-def _after(supervisor: Supervisor) -> str:
+def _after(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> str:
     """How often it was restarted, and what its last run came to."""
     if not supervisor.restarts:
         return ""
     times = f", restarted {supervisor.restarts} time{'s' if supervisor.restarts > 1 else ''}"
-    if supervisor.state is State.BACKOFF or supervisor.exit is None:
-        return times
-    return f"{times}; before, it {describe(supervisor.exit)}"
+    ends = [event["exit"] for event in events if event["kind"] == "exited"]
+    return f"{times}; before, it {_exit(ends[-1])}" if ends and supervisor.state is not State.BACKOFF else times
 
 
 def _causes(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    causes = [{"at": event["at"], "text": sentence} for event in events if (sentence := _sentence(event))]
+    # What was asked and done before the present run began explains nothing any more; failures before it do.
+    started = max((event["seq"] for event in events if event["kind"] == "started"), default=0)
+    relevant = [event for event in events if event["seq"] > started or not _asked_for(event)]
+    causes = [{"at": event["at"], "text": sentence} for event in relevant if (sentence := _sentence(event))]
     return [*causes, {"at": None, "text": f"last asked by {supervisor.by}"}] if supervisor.by else causes
+
+
+def _asked_for(event: dict[str, Any]) -> bool:
+    return event["kind"] == "stop-requested" or (event["kind"] == "exited" and bool(event["intended"]))
 
 
 def _sentence(event: dict[str, Any]) -> str | None:
@@ -76,7 +82,7 @@ def _sentence(event: dict[str, Any]) -> str | None:
             how = _exit(event["exit"])
             return f"{how} as asked" if event["intended"] else how
         case "restart-scheduled":
-            return f"restart in {event['delay']:.1f} s (attempt {event['attempt']}): {event['reason']}"
+            return f"restart {event['attempt']} in {event['delay']:.1f} s"
         case "stop-requested":
             return f"stop asked by {event['by']}, {event['grace']:g} s until KILL"
         case "killed":
