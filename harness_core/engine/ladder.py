@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness_core.config.model import StopConfig
 from harness_core.contracts.command import Command
 from harness_core.contracts.errors import HarnessError, NotSupported, Survivors, Unreachable
-from harness_core.contracts.execution import ProcessHandle
+from harness_core.contracts.execution import AttachedHandle, ProcessHandle
 from harness_core.contracts.health import ExecResult
 from harness_core.contracts.run import Exit
 
@@ -85,6 +85,15 @@ async def exit_soon(handle: ProcessHandle) -> Exit:
             return await handle.wait()
     except (HarnessError, TimeoutError):
         return LOST
+
+
+async def has_ended(handle: AttachedHandle) -> bool:
+    """Whether the end of a run is known without waiting for anything."""
+    ended = asyncio.ensure_future(handle.wait())
+    done, _ = await asyncio.wait({ended}, timeout=0)
+    ended.cancel()
+    await asyncio.wait({ended})
+    return bool(done)
 
 
 async def count_processes(handle: ProcessHandle) -> int:

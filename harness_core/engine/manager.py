@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 LONGEST_LAST_LINE = 400
 """Characters of a line that are quoted beside a failure; the whole of it is in the logs."""
+SETTLE_TIMEOUT = 2.0
+"""Seconds that the first answer waits at most for the news of what ended meanwhile."""
 STOP_SLACK = 10.0
 """Seconds beyond the grace periods and the KILL for which a stop is waited for."""
 
@@ -101,9 +103,13 @@ class ServiceManager:
                 project.supervisors[name] = Supervisor(config.id, service, world=self._world, wish=wish)
         await self._restore(recovered)
         self._own(self._store.flush_for_ever())
-        for project in self._projects.values():
-            for supervisor in project.supervisors.values():
-                self._animate(supervisor)
+        supervisors = [s for project in self._projects.values() for s in project.supervisors.values()]
+        for supervisor in supervisors:
+            self._animate(supervisor)
+        # Whoever asks first is told how a service ended meanwhile, and not that it still runs.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                await asyncio.gather(*(supervisor.settled() for supervisor in supervisors))
 
     async def aclose(self) -> None:
         """Let go of everything; services run on, and a keeper that has nothing to keep ends."""

@@ -275,6 +275,17 @@ class Supervisor:
         else:
             self._due = self.wanted
 
+    async def settled(self) -> None:
+        """Return once it is told what became of a run that ended while nobody looked; at once when it lives."""
+        run = self.run
+        if run is None or not await ladder.has_ended(run.handle):
+            return
+        changed = asyncio.Event()
+        with self.watched_by(changed):
+            while self.run is run:
+                changed.clear()
+                await changed.wait()
+
     async def live(self) -> None:
         """Live until cancelled; a cancel lets go of the run and never stops it."""
         while True:
