@@ -264,9 +264,7 @@ class ServiceManager:
                 steps = plan_stop(found.config, found.observed, services)
                 wishes = {s.name: Wish(up=False, outcome=None if down else s.wish.outcome, ports=s.ports) for s in selected}
                 await self._store.save_wishes(found.id, wishes)
-                # A start that was accepted and has not begun is stopped too, whatever the state still says.
-                stopping = [s.service for s in steps if s.action is Action.STOP or down or found.supervisors[s.service].pending]
-                orders = found.order_stops(stopping, by, timeout)
+                orders = found.order_stops([s.service for s in steps if s.action is Action.STOP or down], by, timeout)
                 for supervisor in selected:
                     supervisor.wanted = False
                     if kill:

@@ -17,7 +17,7 @@ from harness_core.engine.preparation import Preparation
 from harness_core.engine.store import Wish
 from harness_core.engine.supervisor import Supervisor
 from harness_core.mask import masker
-from harness_core.plan import Action, Observed, Step, dependencies, running_dependents
+from harness_core.plan import ACTIVE, Action, Observed, Step, dependencies, running_dependents
 
 
 class UnknownProject(HarnessError):
@@ -57,7 +57,7 @@ class Project:
     @property
     def observed(self) -> dict[str, Observed]:
         """What is known of each service, for plans."""
-        return {name: Observed(s.state, s.definition, s.wanted) for name, s in self.supervisors.items()}
+        return {name: Observed(_on_its_way(s), s.definition, s.wanted) for name, s in self.supervisors.items()}
 
     @property
     def masked(self) -> Callable[[Any], Any]:
@@ -129,6 +129,12 @@ class Project:
             )
             for name in names
         ]
+
+
+def _on_its_way(supervisor: Supervisor) -> State:
+    """The state; a start that was accepted and has not begun counts as begun, or the next request would plan past it."""
+    begun = supervisor.state in ACTIVE or not (supervisor.pending and supervisor.wanted)
+    return supervisor.state if begun else State.WAITING
 
 
 def _no_such(unknown: Sequence[str], project: str) -> str:
