@@ -115,6 +115,6 @@ async def bounded(attempt: Callable[[], Awaitable[Health]], timeout: float) -> H
             return await attempt()
     except TimeoutError:
         return Health(False, f"no answer within {timeout:g} s")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A plugin's check may raise anything; to the person it is one more way of not being well.
         return Health(False, str(error) or type(error).__name__)

@@ -34,10 +34,10 @@ from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.health import Health
 from harness_core.contracts.offer import Capability, Change, ChangeKind
 from harness_core.contracts.place import Endpoint
-from harness_core.contracts.run import Exit
+from harness_core.contracts.run import Exit, spec_to_json
 from harness_core.engine import ladder
 from harness_core.engine.boot import Finding, find_again
-from harness_core.engine.launching import DIGEST_LABEL, spec_to_json
+from harness_core.engine.launching import DIGEST_LABEL
 from harness_core.engine.orders import Interrupted, Order, OrderKind, Sick
 from harness_core.engine.prober import Probe, Prober
 from harness_core.engine.restart import Failures, Next, decide, describe, retry
@@ -860,8 +860,8 @@ class Supervisor:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
-                if not task.cancelled():
-                    task.exception()
+            if not task.cancelled():
+                task.exception()  # nobody may be left to hear it: a timeout or an order came first
 
     def _move(self, new: State, reason: str = "") -> None:
         # From here on the state itself tells how far the start has come.

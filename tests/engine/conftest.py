@@ -101,8 +101,8 @@ class Bench:
     project = staticmethod(project)
 
     @staticmethod
-    async def until(condition: Callable[[], Any], *, within: float = PATIENCE) -> Any:
-        return await until(condition, within=within)
+    async def until(condition: Callable[[], Any], *, within: float = PATIENCE, what: Callable[[], str] = lambda: "") -> Any:
+        return await until(condition, within=within, what=what)
 
     async def open(self) -> None:
         registry = MemoryRegistry(self.store)

@@ -250,7 +250,7 @@ def _survey_with_specs(bench: Any) -> None:
     """The place keeps the spec of each run, as the keeper does."""
     from dataclasses import replace
 
-    from harness_core.engine.launching import spec_to_json
+    from harness_core.contracts.run import spec_to_json
     from harness_core.testing.fakes.launcher import FakeLauncher
 
     survey = FakeLauncher.survey

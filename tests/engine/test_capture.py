@@ -23,14 +23,19 @@ async def lines(bench: Any, **query: Any) -> list[str]:
     return [item["text"] async for item in bench.manager.logs.read("shop-1", **query)]
 
 
+async def stored(bench: Any, count: int) -> list[str]:
+    """So many lines, as soon as they are stored."""
+    async with asyncio.timeout(5):
+        while len(found := await lines(bench)) < count:  # noqa: ASYNC110 - files tell nobody
+            await asyncio.sleep(0.01)
+    return found
+
+
 async def test_what_is_said_is_stored_with_its_streams_and_outlives_its_source(bench: Any) -> None:
     bench.world.script("api", Behaviour(output=("one", "two")))
     await bench.apply({"api": {}}, wait=True)
     bench.world.say("api", b"oh\n", Stream.ERR)
-    await bench.until(lambda: (bench.folder / "output" / bench.world.latest("api").spec.run / "source").exists())
-    async with asyncio.timeout(5):
-        while len(await lines(bench)) < 3:
-            await asyncio.sleep(0.01)
+    await stored(bench, 3)
 
     bench.world.latest("api").output.clear()
 
@@ -50,9 +55,7 @@ async def test_the_last_words_before_a_crash_are_there_when_the_crash_is_told(be
 async def test_a_tail_and_a_cursor_work_as_on_stored_output(bench: Any) -> None:
     bench.world.script("api", Behaviour(output=tuple(f"line {n}" for n in range(20))))
     await bench.apply({"api": {}}, wait=True)
-    async with asyncio.timeout(5):
-        while len(await lines(bench)) < 20:
-            await asyncio.sleep(0.01)
+    await stored(bench, 20)
 
     items = [item async for item in bench.manager.logs.read("shop-1")]
     for number in (0, 7, 18):
@@ -103,14 +106,10 @@ async def test_a_lost_link_only_pauses_what_is_stored(bench: Any, monkeypatch: A
     monkeypatch.setattr(capture, "AGAIN", 0.02)
     await bench.apply({"api": {}}, wait=True)
     bench.world.say("api", b"before\n")
-    async with asyncio.timeout(5):
-        while await lines(bench) != ["before"]:
-            await asyncio.sleep(0.01)
+    await stored(bench, 1)
     bench.world.cut_link()
     bench.world.say("api", b"meanwhile\n")
     await asyncio.sleep(0.05)
     bench.world.mend_link()
 
-    async with asyncio.timeout(5):
-        while await lines(bench) != ["before", "meanwhile"]:
-            await asyncio.sleep(0.01)
+    assert await stored(bench, 2) == ["before", "meanwhile"]

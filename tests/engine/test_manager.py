@@ -106,7 +106,7 @@ async def test_what_is_removed_stops_and_disappears_with_its_task(bench: Any) ->
     result = await bench.apply({"a": {}}, wait=True)
     await bench.until(lambda: "b" not in bench.manager._projects["shop-1"].supervisors)
 
-    assert [s for s in result["plan"]["steps"] if s["service"] == "b"][0]["reason"] == "no longer in the configuration"
+    assert next(s for s in result["plan"]["steps"] if s["service"] == "b")["reason"] == "no longer in the configuration"
     assert not bench.world.running("b")
     await bench.until(lambda: ("wish", "shop-1/b") not in bench.store.records)
     await bench.until(lambda: len(bench.manager._tasks) < tasks)
@@ -215,7 +215,7 @@ async def test_everything_that_is_missing_is_named_before_anything_starts(bench:
     for name in ("a", "b"):
         bench.world.script(name, Behaviour(failures=-1, failure="command-not-found"))
 
-    with pytest.raises(PrepareFailed, match="nothing was started: service 'a': .*; service 'b': ") as raised:
+    with pytest.raises(PrepareFailed, match=r"nothing was started: service 'a': .*; service 'b': ") as raised:
         await bench.apply({"a": {}, "b": {}, "c": {}})
 
     assert raised.value.kind == "launch.command-not-found"
