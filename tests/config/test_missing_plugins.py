@@ -9,11 +9,12 @@ import pytest
 from harness_core.config.bundle import Bundle, SourceFile
 from harness_core.config.problem import InvalidConfig
 from harness_core.config.validate import Parsed, parse
+from harness_core.contracts.offer import Capability, Offer
 from harness_core.plugins import Catalog, DisabledPlugin
-from tests.config.conftest import PROCESS
 
-BARE = Catalog(executors={PROCESS.name: PROCESS})
-DISABLED = Catalog(executors={PROCESS.name: PROCESS}, disabled=(DisabledPlugin("harness-plugin-hologram", "1", "hologram"),))
+PROCESS = {"process": Offer("process", "a stand-in", lambda context: None, capabilities=frozenset(Capability))}
+BARE = Catalog(executors=PROCESS)
+DISABLED = Catalog(executors=PROCESS, disabled=(DisabledPlugin("harness-plugin-hologram", "1", "hologram"),))
 
 
 def read(services: str, catalog: Catalog = BARE, *, lenient: bool = True) -> Parsed:

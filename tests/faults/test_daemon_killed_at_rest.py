@@ -34,7 +34,7 @@ def test_services_run_on_and_are_attached_again(harness):
     after = harness.status()
     took = time.monotonic() - began
 
-    assert took < 4, "that is the start of a daemon, and the adoption"
+    assert took < 2, "that is a command, the start of a daemon, and the adoption"
     for name in ("counter", "checked"):
         assert after[name]["state"] == "running"
         assert (after[name]["pid"], after[name]["run"]) == (before[name]["pid"], before[name]["run"])

@@ -33,6 +33,8 @@ def test_after_a_new_start_each_service_runs_exactly_once(harness, started):
     harness.ok("up", "-d")
     status = harness.status()
     assert {service["state"] for service in status.values()} == {"running"}
+    # None was started twice: what the keeper had spawned was adopted, also when nobody had been told of it.
+    assert sorted(log.read_text().split()[::2]) == sorted(status)
     for number in range(COUNT):
         live = [pid for pid, command in harness.processes().items() if command == f"sleep 100{number:02d}"]
         assert live == [status[f"s{number}"]["pid"]]
