@@ -40,7 +40,17 @@ if TYPE_CHECKING:
     from harness_core.contracts.place import LOCAL, Address, Endpoint, Place, Port
     from harness_core.contracts.registry import Change as RegistryChange
     from harness_core.contracts.registry import Record, RegistryBackend, StoredEvent
-    from harness_core.contracts.run import Exit, Found, HandleState, LaunchSpec, Limits, LogSettings, Stats
+    from harness_core.contracts.run import (
+        Exit,
+        Found,
+        HandleState,
+        LaunchSpec,
+        Limits,
+        LogSettings,
+        Stats,
+        spec_from_json,
+        spec_to_json,
+    )
 
 _HOMES = {
     "clock": "Clock SystemClock",
@@ -56,7 +66,7 @@ _HOMES = {
     "output": "Cursor Output OutputQuery Stream",
     "place": "LOCAL Address Endpoint Place Port",
     "registry": "Record RegistryBackend StoredEvent",
-    "run": "Exit Found HandleState LaunchSpec Limits LogSettings Stats",
+    "run": "Exit Found HandleState LaunchSpec Limits LogSettings Stats spec_from_json spec_to_json",
 }
 _HOME_OF = {name: (home, name) for home, names in _HOMES.items() for name in names.split()}
 _HOME_OF["RegistryChange"] = ("registry", "Change")
@@ -77,5 +87,5 @@ __all__ = [
     "Launcher", "Layer", "Limits", "LogSettings", "NotFound", "NotSupported", "Offer", "Output", "OutputQuery", "Place",
     "Port", "PortTaken", "ProcessHandle", "Record", "RegistryBackend", "RegistryChange", "RegistryError", "Session",
     "StateTooNew", "Stats", "StoredEvent", "Stream", "Survivors", "SystemClock", "Target", "TooNew", "Unavailable",
-    "Unreachable",
+    "Unreachable", "spec_from_json", "spec_to_json",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,3 +102,63 @@ class Found:
     state: HandleState | None = None
     spec: Mapping[str, Any] | None = None
     """The stored spec as JSON where the place keeps it, so that a lost database can still adopt."""
+
+
+def spec_to_json(spec: LaunchSpec) -> dict[str, Any]:
+    """Every field of a spec as JSON, values that contain a secret blank: what core and places keep of a run."""
+    command = spec.command
+    limits, logs = spec.limits, spec.logs
+    body = {
+        "project": spec.project,
+        "service": spec.service,
+        "run": spec.run,
+        "config": _blanked(spec.config, ()),
+        "command": None
+        if command is None
+        else {
+            "argv": [*command.argv],
+            "env": {**command.env},
+            "cwd": command.cwd,
+            "stdin": command.stdin,
+            "tty": command.tty,
+            "prologue": "",
+            "user": command.user,
+        },
+        "env": {**spec.env},
+        "ports": [{"name": p.name, "inner": p.inner, "outer": p.outer, "protocol": p.protocol} for p in spec.ports],
+        "limits": {"memory": limits.memory, "cpu": limits.cpu, "pids": limits.pids, "nofile": limits.nofile},
+        "labels": {**spec.labels},
+        "base_dir": spec.base_dir,
+        "logs": {"merge": logs.merge, "max_size": logs.max_size, "keep": logs.keep, "keep_runs": logs.keep_runs},
+        "secrets": [],
+    }
+    hidden = [secret for secret in spec.secrets if secret]
+    return _blanked(body, hidden) if hidden else body
+
+
+def spec_from_json(body: Mapping[str, Any]) -> LaunchSpec:
+    """The spec that `spec_to_json` wrote."""
+    command = body["command"]
+    return LaunchSpec(
+        project=body["project"],
+        service=body["service"],
+        run=body["run"],
+        config=body["config"],
+        command=Command(**{**command, "argv": tuple(command["argv"]), "prologue": b""}) if command else None,
+        env=body["env"],
+        ports=tuple(Port(**port) for port in body["ports"]),
+        limits=Limits(**body["limits"]),
+        labels=body["labels"],
+        base_dir=body["base_dir"],
+        logs=LogSettings(**body["logs"]),
+    )
+
+
+def _blanked(value: Any, hidden: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return "" if any(secret in value for secret in hidden) else value
+    if isinstance(value, Mapping):
+        return {key: _blanked(item, hidden) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_blanked(item, hidden) for item in value]
+    return value

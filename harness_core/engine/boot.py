@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harness_core.config.model import ProjectConfig, project_from_json
+from harness_core.config.model import ProjectConfig, ServiceConfig, project_from_json
 from harness_core.contracts.clock import Clock
 from harness_core.contracts.errors import HarnessError, Unreachable
 from harness_core.contracts.execution import Launcher, ProcessHandle
-from harness_core.contracts.run import Exit, Found, HandleState, LaunchSpec
+from harness_core.contracts.run import Exit, Found, HandleState, LaunchSpec, spec_from_json, spec_to_json
 from harness_core.engine.drivers import Drivers
-from harness_core.engine.launching import spec_from_json, spec_to_json
 from harness_core.engine.run import Run
 from harness_core.engine.store import Remembered, RunRecord, Store
 
 SURVEY_TIMEOUT = 15.0
 RECOVER_TIMEOUT = 15.0
 RECOVERIES_AT_ONCE = 64
+ADOPTED = "adopted: its configuration is not known"
 
 
 @dataclass(slots=True)
@@ -133,10 +133,15 @@ def adopted_block(trace: Trace) -> dict[str, Any]:
         "limits": spec["limits"],
         "logs": spec["logs"],
         "network": None,
-        "description": "adopted: its configuration is not known",
+        "description": ADOPTED,
         "secrets": [],
         "base_dir": spec["base_dir"],
     }  # fmt: skip
+
+
+def made_up(config: ServiceConfig) -> bool:
+    """Whether a configuration stands for an adopted run and is not a person's own."""
+    return config.description == ADOPTED
 
 
 async def _survey(drivers: Drivers) -> list[tuple[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from harness_core.config.model import ServiceConfig
 from harness_core.contracts.command import Command
 from harness_core.contracts.layer import Layer
 from harness_core.contracts.place import Place, Port
-from harness_core.contracts.run import LaunchSpec, Limits, LogSettings
+from harness_core.contracts.run import LaunchSpec
 from harness_core.mask import is_secret_name, worth_masking
 from harness_core.template import Reference, render
 
@@ -20,7 +19,6 @@ Wrap = Callable[[Command], Command]
 
 DIGEST_LABEL = "harness.digest"
 """The label that carries the definition's digest, so that a run found again can be compared with a definition."""
-BLANK = ""
 
 
 def new_run_id(now: datetime) -> str:
@@ -93,40 +91,3 @@ def innermost_place(outer: Place, layers: Sequence[tuple[Layer, Any]]) -> Place:
     for layer, config in layers:
         outer = layer.place(outer, config)
     return outer
-
-
-def spec_to_json(spec: LaunchSpec) -> dict[str, Any]:
-    """The spec as it is committed with the intent: secret values blank."""
-    body = asdict(replace(spec, secrets=frozenset()))
-    body["secrets"] = []
-    if body["command"] is not None:
-        body["command"]["prologue"] = BLANK
-    return _blank(body, spec.secrets)  # type: ignore[no-any-return]
-
-
-def spec_from_json(body: Mapping[str, Any]) -> LaunchSpec:
-    """The spec that `spec_to_json` wrote."""
-    command = body["command"]
-    return LaunchSpec(
-        project=body["project"],
-        service=body["service"],
-        run=body["run"],
-        config=body["config"],
-        command=Command(**{**command, "argv": tuple(command["argv"]), "prologue": b""}) if command else None,
-        env=body["env"],
-        ports=tuple(Port(**port) for port in body["ports"]),
-        limits=Limits(**body["limits"]),
-        labels=body["labels"],
-        base_dir=body["base_dir"],
-        logs=LogSettings(**body["logs"]),
-    )
-
-
-def _blank(value: Any, hidden: frozenset[str]) -> Any:
-    if isinstance(value, str):
-        return BLANK if any(secret and secret in value for secret in hidden) else value
-    if isinstance(value, Mapping):
-        return {key: _blank(item, hidden) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_blank(item, hidden) for item in value]
-    return value

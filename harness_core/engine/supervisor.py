@@ -36,7 +36,7 @@ from harness_core.contracts.offer import Capability, Change, ChangeKind
 from harness_core.contracts.place import Endpoint
 from harness_core.contracts.run import Exit, spec_to_json
 from harness_core.engine import ladder
-from harness_core.engine.boot import Finding, find_again
+from harness_core.engine.boot import Finding, find_again, made_up
 from harness_core.engine.launching import DIGEST_LABEL
 from harness_core.engine.orders import Interrupted, Order, OrderKind, Sick
 from harness_core.engine.prober import Probe, Prober
@@ -333,6 +333,13 @@ class Supervisor:
             self._move(State.STOPPED, "it is gone from its place")
         elif self.wanted and self.state in (State.STOPPED, State.UNREACHABLE):
             await self._follow_lost(lost)
+
+    def _set_right(self) -> None:
+        """Order what the daemon before us had accepted and not yet done when it died."""
+        if not self.wanted:
+            self.order(Order(OrderKind.STOP, "recovery"))
+        elif self.definition != self.config.digest and not made_up(self.config):
+            self.order(Order(OrderKind.RESTART, "recovery"))
 
     def _excuse_stops(self) -> None:
         """Tell those who wait for a stop that it can only be delivered later; the intent is durable."""

@@ -95,8 +95,12 @@ class Link:
 
     def post(self, message: dict[str, Any]) -> None:
         """Send what needs no reply; silently nothing on a lost link, which says so by itself."""
+        self.post_text(json.dumps(message, separators=(",", ":")))
+
+    def post_text(self, message: str) -> None:
+        """``post`` what is JSON already."""
         if self._writer is not None:
-            self._writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            self._writer.write(message.encode() + b"\n")
 
     def expect(self, take: Take | None = None) -> tuple[int, asyncio.Future[dict[str, Any]]]:
         """A fresh request id and the future of its reply.

@@ -207,6 +207,20 @@ async def test_a_removal_that_a_crash_cut_short_is_finished(bench: Any) -> None:
     assert bench.world.running("api")
 
 
+async def test_a_change_that_was_accepted_before_a_crash_is_carried_out_after_it(bench: Any) -> None:
+    await bench.apply({"api": {}}, wait=True)
+    bench.world.script("api", Behaviour(stop_delay=30))
+    await bench.apply({"api": {"env": {"V": "2"}, "stop": {"timeout": 60.0}}})
+    bench.world.script("api", Behaviour())
+
+    await bench.reopen(between=lambda: setattr(bench.world.latest("api"), "behaviour", Behaviour()))
+    await bench.until(lambda: len(bench.world.history) == 2)
+    await bench.reaches("api", State.RUNNING)
+
+    assert dict(bench.world.latest("api").spec.env) == {"V": "2"}
+    assert len(bench.world.running("api")) == 1
+
+
 async def test_only_the_newest_run_of_a_service_may_live(bench: Any) -> None:
     await bench.apply({"api": {}}, wait=True)
     newest = bench.world.latest("api").spec

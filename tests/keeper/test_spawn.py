@@ -230,8 +230,8 @@ def test_spawns_of_one_tick_travel_in_one_message(home):
     sent = []
 
     async def story(client):
-        write = client._link.post
-        client._link.post = lambda message: (sent.append(message), write(message))
+        write = client._link.post_text
+        client._link.post_text = lambda text: (sent.append(json.loads(text)), write(text))
         return await asyncio.gather(*(client.spawn(home.command("true", run=f"r{n}")) for n in range(20)))
 
     started = home.play(story)
@@ -362,3 +362,17 @@ def test_signals_have_names_both_ways():
     assert kernel.signal_number("_IGN") is None
     assert kernel.signal_name(9) == "KILL"
     assert kernel.signal_name(60) == "60"
+
+
+def test_a_spawn_that_is_no_json_hurts_no_other_of_its_batch(home):
+    async def story(client):
+        return await asyncio.gather(
+            client.spawn(home.command("true", run="good")),
+            client.spawn(home.command("true", run="bad", spec={"not": {"json"}})),
+            return_exceptions=True,
+        )
+
+    good, bad = home.play(story)
+
+    assert good.run == "good"
+    assert isinstance(bad, TypeError)

@@ -10,7 +10,7 @@ from harness_core.contracts.errors import LaunchFailed, StateTooNew, Unreachable
 from harness_core.contracts.execution import Launcher, ProcessHandle
 from harness_core.contracts.offer import Change, ChangeKind, Context
 from harness_core.contracts.place import LOCAL, Place
-from harness_core.contracts.run import Found, HandleState, LaunchSpec
+from harness_core.contracts.run import Found, HandleState, LaunchSpec, spec_to_json
 from harness_core.keeper import Client, LinkChange, NoSuchRun, Note, Refused, RunInfo, Spawn, SpawnRefused
 from harness_core.keeper import Limits as KeeperLimits
 from harness_core.keeper import LogSettings as KeeperLogSettings
@@ -18,7 +18,6 @@ from harness_plugin_process.account import account_of, check_may_become, environ
 from harness_plugin_process.handle import STATE_VERSION, KeeperHandle, state_of
 from harness_plugin_process.proc import Identity, find
 from harness_plugin_process.program import check_command
-from harness_plugin_process.stored import as_json
 from harness_plugin_process.translation import in_contract_terms, refusal
 
 PREPARE_TIMEOUT = 30.0  # a dead network mount makes every look at a file hang
@@ -147,7 +146,7 @@ def _spawn(spec: LaunchSpec, command: Command) -> Spawn:
         limits=KeeperLimits(nofile=limits.nofile, memory=limits.memory, cpu=limits.cpu, pids=limits.pids),
         logs=KeeperLogSettings(max_size=logs.max_size, keep=logs.keep, merge=logs.merge),
         labels={**spec.labels, MADE_BY: "process"},
-        spec=as_json(spec),
+        spec=spec_to_json(spec),
     )
 
 
