@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "mask": {"contracts"},
     "template": {"contracts"},
     "config.model": {"contracts", "template"},
+    "config.durations": {"contracts"},
     "graph": {"contracts", "config.model"},
     "plan": {"contracts", "config.model", "graph"},
     "protocol": {"contracts"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     # A whole daemon in this process, for tests of what talks to it.
     "testing.loopback": {"contracts", "client", "transport", "protocol", "daemon", "engine", "plugins", "config", "testing"},
     # 4
-    "engine": {"contracts", "keeper", "plugins", "graph", "plan", "config.model", "template", "mask"},
+    "engine": {"contracts", "keeper", "plugins", "graph", "plan", "config.model", "config.durations", "template", "mask"},
     # 5
     "daemon": {"contracts", "keeper", "engine", "protocol", "plugins", "config", "graph", "plan", "mask", "template", "paths",
                "private", "trust", "certificates", "transport"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
@@ -324,6 +325,11 @@ def test_the_keepers_own_stats_are_modest(home):
     assert stats.fds < 20
     assert (stats.runs, stats.live) == (0, 0)
     assert stats.containment in ("cgroup", "process-groups")
+
+
+def test_every_file_keeps_to_the_syntax_of_3_8():
+    for source in sorted(CODE.rglob("*.py")):
+        ast.parse(source.read_text(), str(source), feature_version=(3, 8))
 
 
 def test_every_file_compiles_for_the_oldest_interpreter():
