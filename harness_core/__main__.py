@@ -2,7 +2,7 @@
 
 import sys
 
-from harness_core.cli.main import main
+from harness_core.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness_core.cli.board import Board
 from harness_core.cli.failures import ExitCode, Finish, exit_code_of_service
 from harness_core.cli.follow import EventFollow, LogFollow, reconnect
-from harness_core.cli.foreground_screen import Screen
+from harness_core.cli.foreground_screen import NOTHING_TO_STOP, Screen
 from harness_core.cli.session import Session
 from harness_core.cli.words import ending
 from harness_core.client import RemoteError
@@ -281,9 +281,9 @@ class Foreground:
             if e.kind != "project.unknown":
                 raise
             return  # it was told to stop before it had begun
-        if outcomes:
-            stays = sorted(set(self._wish.shown) - set(self._wish.started))
-            self._screen.stopped(outcomes[-1], left=[n for n in stays if n in self._board.rows and self._board.rows[n].live])
+        stays = sorted(set(self._wish.shown) - set(self._wish.started))
+        left = [name for name in stays if name in self._board.rows and self._board.rows[name].live]
+        self._screen.stopped(outcomes[-1] if outcomes else NOTHING_TO_STOP, left=left)
 
     @contextmanager
     def _noting_signals(self) -> Iterator[None]:

@@ -18,6 +18,8 @@ from harness_core.cli.text import Span, Style, line
 _TELLING = frozenset({"exited", "restart-scheduled", "killed", "note"})
 _TELLING_STATES = frozenset({"failed", "blocked", "unhealthy", "lost", "unreachable", "stop-stuck", "completed"})
 
+NOTHING_TO_STOP: Mapping[str, Any] = {"reached": True, "timed_out": False, "services": []}
+
 
 class Screen:
     """Shows; decides nothing. `gone` once nobody reads it any more: then it keeps quiet."""
@@ -71,7 +73,8 @@ class Screen:
             self._json({"type": "stopped", **outcome})
             return
         if outcome["reached"]:
-            self.say("stopped")
+            if outcome["services"] or not left:
+                self.say("stopped")
         else:
             for one in outcome_lines(outcome, only_failures=True):
                 self.say(*one)

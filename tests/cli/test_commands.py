@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -296,6 +297,18 @@ def test_the_daemon_that_starts_on_demand_is_announced_unless_quiet(harness):
     assert "no daemon runs yet: starting one" in harness.run("down").err
     harness.ok("daemon", "stop")
     assert harness.ok("down", "-q").text == ""
+
+
+def test_daemon_status_tells_of_another_environment(harness):
+    harness.ok("daemon", "start")
+    assert "its plugins are those of" not in harness.ok("daemon", "status").err
+    code = "import sys; from harness_core.cli.entry import main; sys.prefix = '/elsewhere'; sys.exit(main())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "daemon", "status"], env=harness.env, capture_output=True, text=True, check=True
+    )
+
+    assert f"its plugins are those of {sys.prefix}, not of /elsewhere" in done.stderr
 
 
 def test_daemon_stop_says_what_runs_on(shop):

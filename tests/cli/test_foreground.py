@@ -75,6 +75,19 @@ def test_what_ran_before_stays(harness):
     assert harness.service("mine")["state"] == "stopped"
 
 
+def test_an_up_that_started_nothing_stops_nothing_and_says_so(harness):
+    harness.write(BEGIN + script("before", f"echo runs; {FOREVER}"))
+    harness.ok("up", "-d")
+    terminal = harness.terminal("up")
+    terminal.expect("running already")
+
+    terminal.press("\x03")
+
+    assert terminal.wait() == 130
+    assert "left running, as before: before" in terminal.plain
+    assert not re.search("^stopped", terminal.plain, re.MULTILINE)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_each_of_the_signals_is_a_stop(harness, number):
     harness.write(BEGIN + script("one", f"echo begins; {FOREVER}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 from harness_core.cli.lazy import HarnessCommand
@@ -38,6 +39,11 @@ def status(session: Session) -> None:
     session.output.lines(_row(name, str(value)) for name, value in rows.items())
     if answer["degraded"]:
         session.output.warn(f"degraded: {answer['degraded']}")
+    if answer["prefix"] != sys.prefix:
+        session.output.warn(
+            f"its plugins are those of {answer['prefix']}, not of {sys.prefix}, which this command is from and `harness plugins` "
+            "lists; to change that: harness daemon stop && harness daemon start"
+        )
 
 
 def _row(name: str, value: str) -> Line:
