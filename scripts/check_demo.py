@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,8 @@ def play(scratch: str) -> tuple[str, int, bool]:
 
 
 def _make_terminal_ours(terminal: int) -> None:
+    # A shell's background job ignores Ctrl-C, its children too, and a shell script can't change that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 
