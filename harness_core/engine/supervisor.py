@@ -260,12 +260,11 @@ class Supervisor:
                 self._outcome = Outcome(str(State.COMPLETED), "completed", finding.run.exit, self.definition_of(finding.run))
 
     def restore(self) -> None:
-        """Set the state that a daemon finds at its start; whoever runs although it is not wanted is stopped."""
+        """Set the state that a daemon finds at its start; a run that is not as wished gets its orders."""
         missing = self._starter.missing()
         if self.run is not None:
             self.state = State.STARTING
-            if not self.wanted:
-                self.order(Order(OrderKind.STOP, "recovery"))
+            self._set_right()
         elif self._lost is not None and self._lost.unreachable is not None and not missing:
             self.state, self.reason = State.UNREACHABLE, self._lost.unreachable
         elif missing and self.wanted:
@@ -323,8 +322,7 @@ class Supervisor:
         self._lost = None
         if lost.run is not None:
             self._hold(lost.run)
-            if not self.wanted:
-                self.order(Order(OrderKind.STOP, "recovery"))
+            self._set_right()
             return
         if lost.unreachable is not None:
             return  # its plugin is missing: the record is kept for the day it is back

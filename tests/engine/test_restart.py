@@ -26,9 +26,12 @@ def after(when: str, exit: Exit, *, oneshot: bool) -> State:
 @pytest.mark.parametrize(
     ("when", "fine", "bad"),
     [
-        ("no", STOPPED, FAILED), ("on-failure", STOPPED, BACKOFF), ("always", BACKOFF, BACKOFF), ("unless-stopped", BACKOFF, BACKOFF),
+        ("no", STOPPED, FAILED),
+        ("on-failure", STOPPED, BACKOFF),
+        ("always", BACKOFF, BACKOFF),
+        ("unless-stopped", BACKOFF, BACKOFF),
     ],
-)  # fmt: skip
+)
 def test_a_service_is_restarted_as_its_policy_says(when: str, fine: State, bad: State) -> None:
     assert after(when, FINE, oneshot=False) is fine
     for exit in (BAD, UNKNOWN, KILLED):
