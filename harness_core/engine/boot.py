@@ -12,6 +12,7 @@ from typing import Any
 from harness_core.config.model import ProjectConfig, ServiceConfig, project_from_json
 from harness_core.contracts.clock import Clock
 from harness_core.contracts.errors import HarnessError, Unreachable
+from harness_core.contracts.events import State
 from harness_core.contracts.execution import Launcher, ProcessHandle
 from harness_core.contracts.run import Exit, Found, HandleState, LaunchSpec, spec_from_json, spec_to_json
 from harness_core.engine.drivers import Drivers
@@ -21,6 +22,8 @@ from harness_core.engine.store import Remembered, RunRecord, Store
 SURVEY_TIMEOUT = 15.0
 RECOVER_TIMEOUT = 15.0
 RECOVERIES_AT_ONCE = 64
+_AT_REST = frozenset({State.STOPPED, State.FAILED, State.COMPLETED})
+"""From these an order alone leads on, and an order counts restarts anew."""
 ADOPTED = "adopted: its configuration is not known"
 
 
@@ -90,6 +93,18 @@ async def recover_all(remembered: Remembered, drivers: Drivers, clock: Clock, lo
 async def find_again(trace: Trace, drivers: Drivers, clock: Clock, log: logging.Logger) -> Finding:
     """Ask once more for a run whose place could not be asked."""
     return await _recover(trace, drivers, clock, asyncio.Semaphore(1), log)
+
+
+def restarts_in(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    """How often each (project, service) was restarted by its policy since it last came to rest."""
+    restarts: dict[tuple[str, str], int] = {}
+    for event in events:
+        key = event["project"], event["service"]
+        if event["kind"] == "restart-scheduled":
+            restarts[key] = restarts.get(key, 0) + 1
+        elif event["kind"] == "state" and event["new"] in _AT_REST:
+            restarts.pop(key, None)
+    return restarts
 
 
 def orphan_projects(known: Mapping[str, ProjectConfig], traces: Iterable[Trace]) -> dict[str, ProjectConfig]:

@@ -101,7 +101,7 @@ class ServiceManager:
             for name, service in config.services.items():
                 wish = remembered.wishes.get((config.id, name), Wish(up=config.id in orphans))
                 project.supervisors[name] = Supervisor(config.id, service, world=self._world, wish=wish)
-        await self._restore(recovered)
+        await self._restore(recovered, boot.restarts_in(events))
         self._own(self._store.flush_for_ever())
         supervisors = [s for project in self._projects.values() for s in project.supervisors.values()]
         for supervisor in supervisors:
@@ -486,7 +486,7 @@ class ServiceManager:
             return [f"(its output can't be read: {error})"]
         return [_shortened(supervisor.masked(line)) for line in lines]
 
-    async def _restore(self, recovered: boot.Recovered) -> None:
+    async def _restore(self, recovered: boot.Recovered, restarts: Mapping[tuple[str, str], int]) -> None:
         for key, findings in recovered.findings.items():
             project = self._projects[key[0]]
             supervisor = project.supervisors.get(key[1])
@@ -495,6 +495,7 @@ class ServiceManager:
             await supervisor.adopt(findings)
         for project in self._projects.values():
             for supervisor in project.supervisors.values():
+                supervisor.restarts = restarts.get((project.id, supervisor.name), 0)
                 supervisor.restore()
 
     def _adopt_removed(self, project: Project, trace: boot.Trace) -> Supervisor:

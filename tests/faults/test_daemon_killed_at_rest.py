@@ -46,6 +46,22 @@ def test_services_run_on_and_are_attached_again(harness):
     assert all((event["kind"], event["service"], event["run"], event["at"]) in remembered for event in events)
 
 
+def test_restarts_stay_counted_and_count_anew_after_an_order(harness, eventually):
+    harness.write(CONFIG)
+    harness.ok("up", "-d")
+    pid = harness.service("counter")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: (now := harness.service("counter"))["state"] == "running" and now["pid"] != pid)
+    assert harness.service("counter")["restarts"] == 1
+
+    os.kill(harness.daemon_pid, signal.SIGKILL)
+    assert harness.service("counter")["restarts"] == 1
+
+    harness.ok("restart", "counter")
+    os.kill(harness.daemon_pid, signal.SIGKILL)
+    assert harness.service("counter")["restarts"] == 0
+
+
 def test_a_follower_of_logs_sees_every_line_once_over_it(harness):
     harness.write(CONFIG)
     harness.ok("up", "-d")
