@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -78,6 +77,8 @@ class LazyGroup(_Everywhere, click.Group):
             return (name if command else None), command, args[1:]
         if name.startswith("-"):
             raise click.NoSuchOption(name, ctx=ctx)
+        import difflib
+
         close = difflib.get_close_matches(name, [*self.table, *self.aliases], n=2)
         hint = "did you mean " + " or ".join(f"'{c}'" for c in close) + "?" if close else f"{ctx.command_path} --help lists them"
         raise UnknownName(f"no command '{name}'", hint=hint, ctx=ctx)

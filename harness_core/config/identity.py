@@ -12,8 +12,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from harness_core.config.problem import ConfigNotFound
-
 FILE_NAMES = ("services.yaml", "services.yml", "harness.yaml", "harness.yml")
 _LONGEST = 63
 _NAME_LINE = re.compile(r"^(?:name|\"name\"|'name')\s*:", re.MULTILINE)
@@ -87,6 +85,8 @@ def _parsed_name(file: Path, environ: Mapping[str, str]) -> str | None:
 
 
 def _missing(message: str) -> Path:
+    from harness_core.config.problem import ConfigNotFound  # takes longer to import than all the rest of this to run
+
     raise ConfigNotFound(message, hint="write a services.yaml, or name a file with --file")
 
 
