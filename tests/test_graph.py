@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,7 +46,7 @@ def test_a_cycle_is_one(graph: dict[str, set[str]]) -> None:
     if found is not None:
         assert found[0] == found[-1] == min(found)
         assert len(set(found)) == len(found) - 1
-        for name, following in zip(found, found[1:], strict=False):
+        for name, following in pairwise(found):
             assert following in graph[name]
 
 

@@ -20,7 +20,8 @@ def shout(reference: Reference) -> str:
     [
         ("plain", "plain"), ("$$", "$"), ("$$$$", "$$"), ("$HOME", "$HOME"), ("${db.port}", "${DB.PORT}"),
         ("$${db.port}", "${db.port}"), ("$$${db.port}", "$${DB.PORT}"), ("${db.url.http}/x", "${DB.URL.HTTP}/x"),
-        ("${my.db.host}", "${MY.DB.HOST}"), ("${db.color}", "${db.color}"), ("${}", "${}"), ("a${db.ip}b${db.ip}", "a${DB.IP}b${DB.IP}"),
+        ("${my.db.host}", "${MY.DB.HOST}"), ("${db.color}", "${db.color}"), ("${}", "${}"),
+        ("a${db.ip}b${db.ip}", "a${DB.IP}b${DB.IP}"),
     ],
 )  # fmt: skip
 def test_what_a_text_becomes(text: str, rendered: str) -> None:

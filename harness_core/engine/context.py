@@ -86,7 +86,9 @@ class PluginContext:
                 future.set_result(await factory())
             except BaseException as error:
                 del self._shared[key]
-                future.set_exception(error)
+                # Whoever waits for this attempt shares its failure, except that our cancellation is not theirs.
+                cancelled = isinstance(error, asyncio.CancelledError)
+                future.set_exception(RuntimeError(f"making {key} was cancelled") if cancelled else error)
                 future.exception()
                 raise
         result: T = await asyncio.shield(self._shared[key])

@@ -785,8 +785,9 @@ class Supervisor:
             check = self.config.health_check
             if health is HealthState.UNHEALTHY and check and check.restart_on_failure:
                 self._sick = Sick(f"unhealthy: {self.masked(detail)}", final=False)
-        elif health is not HealthState.HEALTHY:
-            self.reason = self.masked(detail)
+        elif health is not HealthState.HEALTHY and (told := self.masked(detail)) != self.reason:
+            self.reason = told
+            self._changed()  # who waits for it shows this as what it waits for
         self._poke.set()
 
     def _set_health(self, health: HealthState, detail: str) -> None:

@@ -50,7 +50,7 @@ def test_what_has_no_value_says_what_to_do() -> None:
         ask("url", only_here, HERE, "web")
     with pytest.raises(Unresolved, match="'db' has no port"):
         value(Reference("db", "port"), [], HERE)
-    with pytest.raises(Unresolved, match="is the name 'db.example'"):
+    with pytest.raises(Unresolved, match=r"is the name 'db\.example'"):
         ask("ip", Endpoint("x", "tcp", (ANYWHERE,)), HERE)
 
 
