@@ -302,7 +302,7 @@ def test_the_daemon_that_starts_on_demand_is_announced_unless_quiet(harness):
 def test_daemon_status_tells_of_another_environment(harness):
     harness.ok("daemon", "start")
     assert "its plugins are those of" not in harness.ok("daemon", "status").err
-    code = "import sys; from harness_core.cli.entry import main; sys.prefix = '/elsewhere'; sys.exit(main())"
+    code = "import sys; from harness_core.cli.entry import main; sys.prefix = '/elsewhere'; main()"
 
     done = subprocess.run(
         [sys.executable, "-c", code, "daemon", "status"], env=harness.env, capture_output=True, text=True, check=True
