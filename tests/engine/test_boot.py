@@ -180,12 +180,14 @@ async def test_a_crash_after_down_starts_nothing(bench: Any) -> None:
     await bench.apply({"api": {}}, wait=True)
     await bench.manager._store.flush()
     record = dict(bench.store.records["run", bench.world.latest("api").spec.run].value)
-    run = bench.world.latest("api").spec.run
+    live = bench.world.latest("api")
+    run = live.spec.run
     await bench.stop(down=True)
 
     def as_if_not_disposed() -> None:
         exit = {"code": 0, "signal": None, "reason": None, "at": None}
         _write(bench.store, "run", run, {**record, "exit": exit})
+        bench.world.runs[run] = live
 
     await bench.reopen(between=as_if_not_disposed)
     await asyncio.sleep(0.1)
@@ -240,6 +242,7 @@ async def test_a_run_whose_plugin_is_gone_is_kept_for_the_day_it_is_back(bench: 
     api = await bench.reaches("api", State.DRIVER_MISSING)
     assert "'fake'" in api.reason
     await bench.manager._store.flush()
+    assert ("run", bench.world.latest("api").spec.run) in bench.store.records
 
     bench.executors = executors
     await bench.reopen()

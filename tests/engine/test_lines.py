@@ -98,6 +98,11 @@ def test_reading_goes_on_at_every_cursor_without_gap_or_duplicate(written: list[
 
     for stream in ("out", "err"):
         assert bytes_of(items[: cut + 1], stream) + bytes_of(rest, stream) == bytes_of(items, stream)
+    if rest:
+        again = data.draw(st.integers(0, len(rest) - 1))
+        last = assemble(output, Position.parse(rest[again]["cursor"]))
+        for stream in ("out", "err"):
+            assert bytes_of(rest[: again + 1], stream) + bytes_of(last, stream) == bytes_of(rest, stream)
 
 
 @given(parts, st.data())
