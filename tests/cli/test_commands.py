@@ -220,7 +220,7 @@ def test_why_is_in_words(shop):
     answer = shop.ok("why", "api", "--json").json
 
     assert {"service", "state", "summary", "causes", "events", "probes", "exit", "last_lines"} <= set(answer)
-    assert shop.ok("why", "api").out.startswith("api is running: ")
+    assert shop.ok("why", "api").out.startswith("running  api runs")
     assert len(shop.ok("why", "api", "-q").out.splitlines()) == 1
 
 
