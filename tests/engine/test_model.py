@@ -191,6 +191,8 @@ class Life(RuleBasedStateMachine):
 def _at_rest(bench: Any, supervisor: Any) -> bool:
     if supervisor.state is State.RUNNING and not bench.world.running(supervisor.name):
         return False  # its end is not noticed yet
+    if supervisor.config.oneshot and supervisor.state is State.RUNNING:
+        bench.world.end(supervisor.name, code=0)  # it was started as one that never ends
     settled = SETTLED - {State.RUNNING} if supervisor.config.oneshot else SETTLED
     return not supervisor.busy and not supervisor.pending and supervisor.state in settled
 
