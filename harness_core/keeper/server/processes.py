@@ -8,6 +8,12 @@ from typing import NamedTuple
 from harness_core.keeper.server import kernel
 
 
+LOOKS = 4
+"""Times that our children are listed in search of a list that holds still."""
+UNSEEN = -1
+"""Stands for a child that keeps hopping: no snapshot has seen it."""
+
+
 class Marks(NamedTuple):
     """What the processes of one tree can be told by."""
 
@@ -43,6 +49,8 @@ class Snapshot:
                 continue  # process 1 may reap late: a zombie counts as gone
             pid = int(name)
             self._parent[pid], self._group[pid], self._session[pid] = int(fields[1]), int(fields[2]), int(fields[3])
+            if self._parent[pid] == self._me and pid not in mains:
+                self._marks_of(pid)  # at once: one that hops by forking is gone before the rest of /proc is read
 
     def members(self, marks: Marks) -> set[int]:
         """The live processes of a tree."""
@@ -95,12 +103,24 @@ def strange_children(mains: frozenset[int]) -> list[int] | None:
     A descendant of a reaped main process is always one of them or below one: with none, that tree is gone.
     """
     try:
-        with open("/proc/self/task/%d/children" % os.getpid()) as file:
-            strangers = [int(pid) for pid in file.read().split() if int(pid) not in mains]
-        # They cannot vanish meanwhile: only we reap them.
-        return [pid for pid in strangers if kernel.stat_fields(pid)[0] not in b"ZX"]
+        before = _children()
+        for _ in range(LOOKS):
+            live = [pid for pid in before if pid not in mains and kernel.stat_fields(pid)[0] not in b"ZX"]
+            after = _children()
+            # One that forked and ended between the list and the look at its state is a zombie by now, and what it left has
+            # become our child: only a list that brings nobody new proves that all were looked at.
+            if after <= before:
+                return live
+            before = after
     except OSError:
         return None
+    return [UNSEEN]
+
+
+def _children() -> set[int]:
+    with open("/proc/self/task/%d/children" % os.getpid()) as file:
+        # They cannot vanish meanwhile: only we reap them.
+        return {int(pid) for pid in file.read().split()}
 
 
 def command_line(pid: int) -> str:
