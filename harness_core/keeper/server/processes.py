@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from harness_core.keeper.server import kernel
 
-
 LOOKS = 4
 """Times that our children are listed in search of a list that holds still."""
 UNSEEN = -1
