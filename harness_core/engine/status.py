@@ -9,7 +9,8 @@ from harness_core.contracts.errors import HarnessError
 from harness_core.contracts.events import State, exit_to_json
 from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.run import Stats
-from harness_core.engine.supervisor import Supervisor, url_of
+from harness_core.engine.standing import url_of
+from harness_core.engine.supervisor import Supervisor
 
 STATS_TIMEOUT = 3.0
 

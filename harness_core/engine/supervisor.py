@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,22 +32,20 @@ from harness_core.contracts.events import (
 from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.health import Health
 from harness_core.contracts.offer import Capability, Change, ChangeKind
-from harness_core.contracts.place import Endpoint
 from harness_core.contracts.run import Exit, spec_to_json
 from harness_core.engine import ladder
 from harness_core.engine.boot import Finding, find_again, made_up
-from harness_core.engine.launching import DIGEST_LABEL
 from harness_core.engine.orders import Interrupted, Order, OrderKind, Sick
 from harness_core.engine.prober import Probe, Prober
 from harness_core.engine.restart import Failures, Next, decide, describe, retry
 from harness_core.engine.run import Run
+from harness_core.engine.standing import Standing, url_of
 from harness_core.engine.starting import Startable, Starter
-from harness_core.engine.states import LIVE, check_move
+from harness_core.engine.states import LIVE
 from harness_core.engine.store import Outcome, RunRecord, Wish
 from harness_core.engine.target import ServiceTarget
-from harness_core.engine.view import Gate, View, gate
+from harness_core.engine.view import Gate, gate
 from harness_core.engine.world import World
-from harness_core.mask import mask
 
 T = TypeVar("T")
 
@@ -58,89 +55,30 @@ BEYOND_REACH = frozenset({State.UNREACHABLE, State.STOP_STUCK})
 """States of a run that nothing can be done about now."""
 
 
-class Supervisor:
+class Supervisor(Standing):
     """Runs one service as its configuration and the orders say."""
 
     def __init__(self, project: str, config: ServiceConfig, *, world: World, wish: Wish) -> None:
-        self.project = project
-        self.config = config
-        self.wanted = wish.up
-        self.ports: dict[str, int] = dict(wish.ports or {})
-        self.state = State.STOPPED
-        self.health = HealthState.NONE
-        self.reason = ""
-        self.exit: Exit | None = None
-        self.restarts = 0
-        self.endpoints: tuple[Endpoint, ...] = ()
-        self.run: Run | None = None
-        self.runs: deque[Run] = deque()
-        """Every run whose output can still be read, oldest first; the present one included."""
-        self.by = ""
-        self.state_since = world.clock.now()
-        self.notes: tuple[str, ...] = ()
-        self._world = world
+        super().__init__(project, config, world=world, wish=wish)
         self._starter = Starter(self, world)
-        self._orders: deque[Order] = deque()
-        self._obeying: Order | None = None
         self._poke = asyncio.Event()
         self._kill_now = asyncio.Event()
-        self._watchers: set[asyncio.Event] = set()
         self._failures = Failures()
-        self._due = False
         self._reachable = True
         self._stopping = False
         self._sick: Sick | None = None
         self._prober: Prober | None = None
         self._target: ServiceTarget | None = None
-        self._outcome = wish.outcome
         self._lost: Finding | None = None
         self._ending: Sequence[tuple[Supervisor, Run]] = ()
 
     # --- what others see -------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """The service's name."""
-        return self.config.name
-
-    @property
-    def pending(self) -> bool:
-        """Whether a start was asked for that has not begun, whatever the state still says."""
-        return self._due or bool(self._orders)
 
     def reconfigure(self, config: ServiceConfig) -> None:
         """Go on by another configuration of the same definition; what watches the present run begins anew if it must."""
         self.config = config
         self._poke.set()
         self._changed()
-
-    @property
-    def busy(self) -> bool:
-        """Whether something that was asked for has not begun yet: its state is still that of before."""
-        return self._obeying is not None or bool(self._orders) or self._due
-
-    @property
-    def acting(self) -> str | None:
-        """Who is being obeyed now, and in what; for those who must queue."""
-        order = self._obeying
-        return f"{order.kind} asked by {order.by}" if order else None
-
-    @property
-    def view(self) -> View:
-        """This service now."""
-        since = self.run.since if self.run and self.state in (State.RUNNING, State.UNHEALTHY) else None
-        return View(self.config, self.state, self.health, self.reason, self.exit, self.wanted, self.busy, since)
-
-    @property
-    def definition(self) -> str:
-        """The digest of the definition that the present run was launched with; without a run, of the configuration."""
-        if self.run is not None:
-            return self.definition_of(self.run)
-        return self._outcome.digest if self._outcome is not None else self.config.digest
-
-    def definition_of(self, run: Run) -> str:
-        """The digest of the definition that a run was launched with."""
-        return run.spec.labels.get(DIGEST_LABEL, self.config.digest)
 
     @property
     def probes(self) -> list[Probe]:
@@ -152,20 +90,6 @@ class Supervisor:
         """What a probe may touch, while there is a run."""
         return self._target if self.run else None
 
-    @property
-    def wish(self) -> Wish:
-        """What to remember of this service."""
-        return Wish(up=self.wanted, outcome=self._outcome, ports=self.ports)
-
-    @contextlib.contextmanager
-    def watched_by(self, event: asyncio.Event) -> Iterator[None]:
-        """Set `event` whenever the view changes."""
-        self._watchers.add(event)
-        try:
-            yield
-        finally:
-            self._watchers.discard(event)
-
     async def prepare(self, *, touched: Callable[[str], float], freed: frozenset[int]) -> None:
         """Do what is slow before anything is stopped or started; nothing when a plugin is missing, which is told later."""
         if self._starter.missing() is None:
@@ -176,15 +100,6 @@ class Supervisor:
         config = self.config.health_check
         assert config is not None
         return await self._world.drivers.check(config.check).probe(self._starter.render(config.config), target)
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """Values that must never be shown; those made from references as the kept runs had them."""
-        return self.config.secrets.union(*(run.spec.secrets for run in self.runs))
-
-    def masked(self, text: str) -> str:
-        """The text without this service's secrets."""
-        return str(mask(text, self.secrets))
 
     async def dispose(self) -> None:
         """Free what finished runs still hold."""
@@ -869,36 +784,7 @@ class Supervisor:
             if not task.cancelled():
                 task.exception()  # nobody may be left to hear it: a timeout or an order came first
 
-    def _move(self, new: State, reason: str = "") -> None:
-        # From here on the state itself tells how far the start has come.
-        self._due = False
-        if new is self.state:
-            if reason != self.reason:
-                self.reason = reason
-                self._changed()
-            return
-        check_move(self.state, new)
-        old, self.state, self.reason = self.state, new, reason
-        self.state_since = self._world.clock.now()
-        self._publish(StateChanged, old=old, new=new, reason=reason)
-        self._changed()
-
-    def _publish(self, kind: type[Any], *, run: str | None = None, **fields: Any) -> None:
-        present = self.run.id if self.run else None
-        self._world.bus.publish(kind, project=self.project, service=self.name, run=run or present, **fields)
-
-    def _changed(self) -> None:
-        for event in self._watchers:
-            event.set()
-
 
 def decide_never(config: ServiceConfig) -> bool:
     """Whether the policy forbids any restart."""
     return config.restart.when.value == "no"
-
-
-def url_of(endpoint: Endpoint) -> str:
-    """An endpoint as people write it, by its first address."""
-    address = endpoint.addresses[0]
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{endpoint.protocol}://{host}:{address.port}"

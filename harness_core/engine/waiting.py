@@ -9,8 +9,9 @@ from typing import Any
 
 from harness_core.contracts.clock import Clock
 from harness_core.contracts.events import State, exit_to_json
+from harness_core.engine.standing import url_of
 from harness_core.engine.states import LIVE
-from harness_core.engine.supervisor import Supervisor, url_of
+from harness_core.engine.supervisor import Supervisor
 from harness_core.engine.view import Reach, reach
 
 LAST_LINES = 10
