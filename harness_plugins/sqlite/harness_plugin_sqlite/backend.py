@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from harness_core.contracts import Context, Record, RegistryBackend, RegistryChange, StoredEvent, Unavailable
 from harness_core.contracts.registry import MAX_CHANGES, MAX_COMMIT_BYTES
-from harness_plugin_sqlite.files import fingerprint, move_aside
+from harness_plugin_sqlite.files import fingerprint, just_written, move_aside
 from harness_plugin_sqlite.schema import MIGRATIONS, Migration
 from harness_plugin_sqlite.store import PAGE, EncodedChange, Store
 
@@ -74,14 +74,14 @@ class SqliteRegistry(RegistryBackend):
         # After every position within that revision.
         at = (after, MAX_CHANGES)
         while self._store is store:
-            changed, before = self._changed, fingerprint(store.path)
+            changed, before, doubtful = self._changed, fingerprint(store.path), just_written(store.path)
             page = await self._work(store.changes, at)
             for _, record in page:
                 yield record
             if page:
                 at = page[-1][0]
             else:
-                await _news(changed, store.path, before)
+                await _news(changed, store.path, before, polls=1 if doubtful else POLLS)
 
     async def append(self, events: Sequence[StoredEvent]) -> None:
         """Store a batch; whatever is appended while the thread is busy goes into one transaction."""
@@ -160,9 +160,9 @@ class SqliteRegistry(RegistryBackend):
         self._changed = asyncio.Event()
 
 
-async def _news(changed: asyncio.Event, path: Path, before: object) -> None:
+async def _news(changed: asyncio.Event, path: Path, before: object, *, polls: int) -> None:
     # A look at the files' times costs a hundredth of a question to the store, and nothing is to be had most of the time.
-    for _ in range(POLLS):
+    for _ in range(polls):
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL):
                 await changed.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,6 +15,9 @@ from harness_core.contracts import Full, RegistryError, Unavailable
 
 BESIDE = ("-wal", "-shm")
 """What sqlite adds to the file's name: its write-ahead log, and that log's index."""
+
+TICK = 0.1
+"""Seconds, well above the step of any file system's times."""
 
 
 def make_if_missing(path: Path, fill: Callable[[Path], None]) -> None:
@@ -54,6 +58,15 @@ def fingerprint(path: Path) -> object:
     return [
         (found.st_ino, found.st_size, found.st_mtime_ns) if found else None for found in (_stat(f"{path}"), _stat(f"{path}-wal"))
     ]
+
+
+def just_written(path: Path) -> bool:
+    """Whether the file or its log was written so short ago that one more write may leave the same fingerprint.
+
+    Times of files move in steps of some milliseconds, and a log that is begun anew keeps its size.
+    """
+    newest = max((found.st_mtime for found in (_stat(f"{path}"), _stat(f"{path}-wal")) if found), default=0.0)
+    return abs(time.time() - newest) < TICK
 
 
 def make_private(path: Path) -> None:
