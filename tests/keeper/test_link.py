@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -240,8 +241,10 @@ def test_a_client_that_does_not_read_is_cut_off_and_others_go_on(home):
         await writer.drain()
         before = (await client.keeper_stats()).rss
         size = 0
-        while data := await reader.read(1 << 20):
-            size += len(data)
+        # Cut off is cut off: the kernel tells it as a reset where requests were still unread, else as the end.
+        with contextlib.suppress(ConnectionResetError):
+            while data := await reader.read(1 << 20):
+                size += len(data)
         writer.close()
         return before, size, await client.list()
 
