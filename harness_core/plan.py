@@ -45,6 +45,10 @@ class Step:
     reason: str = ""
 
 
+STALLED = frozenset({State.STOP_STUCK, State.BLOCKED})
+"""States of a service that is up by its wish alone: asked to start, it tries again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What is known of a service: its state, and the definition that it runs with."""
@@ -124,7 +128,7 @@ def _step(service: ServiceConfig, seen: Observed | None, old: ServiceConfig | No
     if up and changed:
         keys = changed_keys(old, service) if old else []
         return Step(service.name, Action.RESTART, "changed: " + ", ".join(keys) if keys else "its definition changed")
-    if up and not (to_start and seen.state is State.STOP_STUCK):
+    if up and not (to_start and seen.state in STALLED):
         return Step(service.name, Action.KEEP, f"already {seen.state}")
     if not to_start:
         return Step(service.name, Action.KEEP, f"{seen.state}, not asked to start")

@@ -8,7 +8,7 @@ import pytest
 
 from harness_core.config.model import ProjectConfig, project_from_json
 from harness_core.contracts.events import State
-from harness_core.plan import ACTIVE, Action, Observed, changed_keys, plan_apply, plan_start, plan_stop, running_dependents
+from harness_core.plan import ACTIVE, STALLED, Action, Observed, changed_keys, plan_apply, plan_start, plan_stop, running_dependents
 
 BLOCK: dict[str, Any] = {
     "type": "fake", "config": {}, "command": None, "env": {}, "inherited_env": {}, "dependencies": {}, "health_check": None,
@@ -84,8 +84,8 @@ def test_a_rename_is_said_to_be_one() -> None:
     ("state", "action"),
     [
         (State.STOPPED, Action.START), (State.FAILED, Action.START), (State.STOPPING, Action.START),
-        (State.DRIVER_MISSING, Action.START), (State.STOP_STUCK, Action.START), (State.COMPLETED, Action.KEEP),
-        *[(state, Action.KEEP) for state in sorted(ACTIVE - {State.STOP_STUCK})],
+        (State.DRIVER_MISSING, Action.START), (State.STOP_STUCK, Action.START), (State.BLOCKED, Action.START),
+        (State.COMPLETED, Action.KEEP), *[(state, Action.KEEP) for state in sorted(ACTIVE - STALLED)],
     ],
 )  # fmt: skip
 def test_a_start_touches_only_what_is_not_up(state: State, action: Action) -> None:

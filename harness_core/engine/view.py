@@ -100,6 +100,8 @@ def _running(view: View, now: float) -> tuple[Reach, float | None]:
 
 
 def _hopeless(condition: Condition, peer: View) -> str | None:
+    if peer.busy and peer.wanted and peer.state is not State.STOP_STUCK:
+        return None  # it was asked to start: what its state says is of the time before
     match peer.state:
         case State.FAILED:
             return f"failed: {peer.reason}"

@@ -67,6 +67,19 @@ async def test_blocked_says_by_whom_and_clears_by_itself(bench: Any) -> None:
     await bench.reaches("top", State.RUNNING)
 
 
+async def test_another_start_waits_anew_for_what_had_blocked_it(bench: Any) -> None:
+    bench.world.script("db", Behaviour(failures=-1, failure="permanent"))
+    services = {"top": {"dependencies": {"api": "started"}}, "api": {"dependencies": {"db": "started"}}, "db": {"restart": OFF}}
+    await bench.apply(services)
+    await bench.reaches("top", State.BLOCKED)
+    bench.world.script("db", Behaviour(launch_delay=0.1))
+
+    result = await bench.apply(services, wait=True)
+
+    assert result["reached"], result
+    assert {step["service"]: step["reason"] for step in result["plan"]["steps"]}["top"] == "is blocked"
+
+
 async def test_a_stop_ends_waiting_at_once(bench: Any) -> None:
     bench.check.answer("db", Health(False))
     await bench.apply({"api": {"dependencies": {"db": "healthy"}}, "db": {"health_check": bench.health("db", retries=1000)}})
