@@ -8,7 +8,17 @@ import pytest
 
 from harness_core.config.model import ProjectConfig, project_from_json
 from harness_core.contracts.events import State
-from harness_core.plan import ACTIVE, STALLED, Action, Observed, changed_keys, plan_apply, plan_start, plan_stop, running_dependents
+from harness_core.plan import (
+    ACTIVE,
+    STALLED,
+    Action,
+    Observed,
+    changed_keys,
+    plan_apply,
+    plan_start,
+    plan_stop,
+    running_dependents,
+)
 
 BLOCK: dict[str, Any] = {
     "type": "fake", "config": {}, "command": None, "env": {}, "inherited_env": {}, "dependencies": {}, "health_check": None,
