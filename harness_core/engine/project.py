@@ -77,8 +77,9 @@ class Project:
         """Raise RunningDependents when something that runs needs one of these."""
         above = running_dependents(self.config, self.observed, services)
         if above:
+            one = len(above) == 1
             raise RunningDependents(
-                f"{', '.join(above)} depend{'s' if len(above) == 1 else ''} on {', '.join(services)} and still run",
+                f"{', '.join(above)} depend{'s' if one else ''} on {', '.join(services)} and still run{'s' if one else ''}",
                 hint="stop them too, or use --force",
             )
 

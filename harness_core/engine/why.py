@@ -65,15 +65,16 @@ def _after(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> str:
 
 
 def _causes(supervisor: Supervisor, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    # What was asked and done before the present run began explains nothing any more; failures before it do.
-    started = max((event["seq"] for event in events if event["kind"] == "started"), default=0)
-    relevant = [event for event in events if event["seq"] > started or not _asked_for(event)]
+    # What was before somebody had it started explains nothing any more.
+    asked = max((event["seq"] for event in events if _begins_anew(event)), default=0)
+    relevant = [event for event in events if event["seq"] >= asked]
     causes = [{"at": event["at"], "text": sentence} for event in relevant if (sentence := _sentence(event))]
     return [*causes, {"at": None, "text": f"last asked by {supervisor.by}"}] if supervisor.by else causes
 
 
-def _asked_for(event: dict[str, Any]) -> bool:
-    return event["kind"] == "stop-requested" or (event["kind"] == "exited" and bool(event["intended"]))
+def _begins_anew(event: dict[str, Any]) -> bool:
+    """Only an order leads out of these states."""
+    return event["kind"] == "state" and event["old"] in ("stopped", "failed", "completed") and event["new"] != "stopped"
 
 
 def _sentence(event: dict[str, Any]) -> str | None:

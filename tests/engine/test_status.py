@@ -64,6 +64,18 @@ async def test_a_crash_loop_is_told_with_its_story_and_its_last_words(bench: Any
     assert told["exit"]["code"] == 7
 
 
+async def test_what_was_before_somebody_started_it_again_is_no_cause(bench: Any) -> None:
+    bench.world.script("api", Behaviour(after=0, code=7))
+    await bench.apply({"api": {"restart": {"max_restarts": 1}}})
+    await bench.reaches("api", State.FAILED)
+    bench.world.script("api", Behaviour())
+
+    await bench.start("api")
+    await bench.reaches("api", State.RUNNING)
+
+    assert [cause["text"] for cause in (await why(bench, "api"))["causes"]] == ["last asked by test"]
+
+
 async def test_a_stop_is_told_by_whom(bench: Any) -> None:
     await bench.apply({"api": {}}, wait=True)
     await bench.stop("api")
