@@ -65,7 +65,7 @@ TOP: Schema = {
     "name": {
         "type": "string",
         "pattern": NAME_PATTERN,
-        "description": "The project's name; default: the folder's name.",
+        "description": "The project's name: lower-case letters, digits, `_`, `.` and `-`; default: the folder's name.",
         "examples": ["shop"],
     },
     "description": {"type": "string", "default": "", "description": "A sentence for people."},

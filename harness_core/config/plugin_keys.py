@@ -18,6 +18,9 @@ from harness_core.template import render
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
+Resolve = Callable[[str, Node], str]
+"""Makes a path absolute, as seen from where the node was written."""
+
 _MANY = 200
 """Suggestions for so many keys of one mapping, and no more."""
 _SINGLE = frozenset({"string", "integer", "number", "boolean", "null"})
@@ -120,6 +123,9 @@ class PluginKeys:
             words = [str(w) for w in allowed]
             message = f"{name} can't be '{short(str(error.instance))}': expected one of {', '.join(words)}"
             hint = suggest(str(error.instance), words)
+        elif word in ("anyOf", "oneOf") and (alternatives := _alternatives(error)):
+            kind = "config.missing-key"
+            message = f"{what} needs one of {', '.join(map(repr, alternatives))}"
         elif word in ("anyOf", "oneOf") and error.context:
             yield from self._explain(_nearest(error), node, path, what)
             return
@@ -147,16 +153,19 @@ class PluginKeys:
             place = at.key(key) if isinstance(at, Pairs) else at
             yield Problem("config.unknown-key", f"unknown key '{short(key)}' for {what}", position(place), f"{where}.{key}", hint)
 
-    def with_paths(self, value: Any, resolve: Callable[[str], str]) -> Any:
-        """The value with every `format: path` made absolute."""
-        return self._paths(value, self.schemas, resolve)
+    def with_paths(self, value: Any, node: Node, resolve: Resolve) -> Any:
+        """The value with every `format: path` made absolute; `node` is what the value was read from."""
+        return self._paths(value, node, self.schemas, resolve)
 
-    def _paths(self, value: Any, schemas: Schemas, resolve: Callable[[str], str]) -> Any:
+    def _paths(self, value: Any, node: Node, schemas: Schemas, resolve: Resolve) -> Any:
+        root = self.offer.schema
         if isinstance(value, Mapping):
-            return {key: self._paths(item, at_key(schemas, key, self.offer.schema), resolve) for key, item in value.items()}
+            return {
+                key: self._paths(item, find(node, [key]), at_key(schemas, key, root), resolve) for key, item in value.items()
+            }
         if isinstance(value, list):
-            return [self._paths(item, at_index(schemas, i, self.offer.schema), resolve) for i, item in enumerate(value)]
-        return resolve(value) if isinstance(value, str) and _is_path(schemas) else value
+            return [self._paths(item, find(node, [i]), at_index(schemas, i, root), resolve) for i, item in enumerate(value)]
+        return resolve(value, node) if isinstance(value, str) and _is_path(schemas) else value
 
     def texts_under(self, value: Any, wanted: Callable[[str], bool]) -> Iterator[str]:
         """Single values under keys that are `wanted`, paths aside."""
@@ -207,6 +216,14 @@ def _is_path(schemas: Schemas) -> bool:
 def _missing(error: ValidationError) -> str:
     named = re.match(r"'(.*?)' is a required", error.message)
     return named[1] if named else "a key"
+
+
+def _alternatives(error: ValidationError) -> list[str]:
+    """The keys of which one must be there, when that is all that every branch misses."""
+    branches = error.context or []
+    if not all(branch.validator == "required" and not branch.path for branch in branches):
+        return []
+    return list(dict.fromkeys(map(_missing, branches)))
 
 
 def _found(error: ValidationError) -> str:

@@ -59,7 +59,11 @@ CONTAINER = _offer(
 )
 WATCHED = _offer(
     "watched",
-    {"type": "object", "properties": {"pid": {"type": "integer"}}, "required": ["pid"]},
+    {
+        "type": "object",
+        "properties": {"pid": {"type": "integer"}, "pidfile": {"type": "string"}},
+        "anyOf": [{"required": ["pid"]}, {"required": ["pidfile"]}],
+    },
     attaches=True,
 )
 SUDO = _offer("sudo", {"type": "object", "properties": {"user": {"type": ["string", "integer"]}}, "additionalProperties": False})

@@ -362,6 +362,10 @@ def test_wrong_plugin_keys(problems: Any, keys: str, message: str) -> None:
     assert message in [p.message for p in problems(text(keys, "container"))]
 
 
+def test_of_several_keys_one_is_missing(only: Any) -> None:
+    assert only("services:\n  a: {type: watched}\n").message == "type 'watched' needs one of 'pid', 'pidfile'"
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
