@@ -31,6 +31,12 @@ class UsageFault(HarnessError):
     kind = "usage"
 
 
+class UnknownService(HarnessError):
+    """The configuration has no such service; the hint suggests one."""
+
+    kind = "service.unknown"
+
+
 class Finish(Exception):
     """Ends the command with this exit code; all there is to say has been said."""
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "plan": "Show what apply would do, and why, without doing it.",
     "apply": "Make the configuration real: start, restart and remove what it takes.",
     "config": "Show the configuration as it was understood, secrets masked.",
+    "graph": "Show who needs whom, and in which order services start.",
     "schema": "Print the JSON Schema of services.yaml, for editors.",
     "daemon": "Start, stop and look at the daemon.",
     "plugins": "List what is installed, what is broken, and why.",

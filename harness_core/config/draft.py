@@ -63,6 +63,8 @@ class Draft:
     @property
     def path(self) -> str:
         """The path of the service's keys."""
+    implied: set[str] = field(default_factory=set)
+    """those of its dependencies that nobody wrote: a reference implies them"""
         return f"services.{self.name}"
 
     @property

@@ -110,6 +110,7 @@ def _refer(draft: Draft, mention: Mention, drafts: Mapping[str, Draft], edges: E
         return
     edges[draft.name][target.name] = mention.node
     draft.block["dependencies"][target.name] = "started"
+    draft.implied.add(target.name)
 
 
 def _fault_of_property(mention: Mention, target: Draft) -> tuple[str, str | None] | None:

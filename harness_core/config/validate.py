@@ -37,6 +37,8 @@ class Parsed:
 
     project: ProjectConfig
     problems: tuple[Problem, ...]
+    implied: Mapping[str, frozenset[str]]
+    """for each service, the dependencies that its references imply and nobody wrote"""
 
 
 def parse(bundle: Bundle, catalog: Offers, *, lenient: bool = False) -> Parsed:
@@ -108,7 +110,8 @@ class _Parser:
             "services": {draft.name: draft.block for draft in drafts.values()},
             "networks": networks,
         }
-        return Parsed(project_from_json(body), problems)
+        implied = {draft.name: frozenset(draft.implied) for draft in drafts.values()}
+        return Parsed(project_from_json(body), problems, implied)
 
     def _root(self) -> Pairs:
         """The document with variables resolved; raises when there is nothing to go on with."""
