@@ -5,28 +5,32 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
 
+from harness_core.cli.fitting import fold
 from harness_core.cli.settings import Settings
 from harness_core.cli.sheet import Sheet
 from harness_core.cli.text import Line, Span, Style, ansi, line, plain
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
 
-
-def size_of(stream: TextIO) -> os.terminal_size:
-    """Columns and rows of the terminal behind a stream; 80 × 24 where it does not say."""
+def size_of(stream: TextIO, environ: Mapping[str, str]) -> os.terminal_size:
+    """Columns and rows to write in: $COLUMNS and $LINES, else those of the terminal behind the stream, else 80 × 24."""
     try:
         size = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
         size = os.terminal_size((0, 0))
-    return os.terminal_size((size.columns or 80, size.lines or 24))
+    return os.terminal_size(
+        (_positive(environ.get("COLUMNS")) or size.columns or 80, _positive(environ.get("LINES")) or size.lines or 24)
+    )
+
+
+def _positive(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and int(text) > 0 else None
 
 
 class Output:
-    """Where a command writes to; rich is imported only to draw on a terminal."""
+    """Where a command writes to."""
 
     def __init__(
         self,
@@ -54,12 +58,12 @@ class Output:
     @property
     def width(self) -> int:
         """Columns of the terminal."""
-        return self._size().columns
+        return self._size(self.stdout).columns
 
     @property
     def height(self) -> int:
         """Rows of the terminal."""
-        return self._size().lines
+        return self._size(self.stdout).lines
 
     def colours(self, stream: TextIO) -> bool:
         """Whether to colour what goes to this stream: --no-color, NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal."""
@@ -89,39 +93,24 @@ class Output:
             binary.flush()
 
     def line(self, one: Line) -> None:
-        """A line on stdout, never folded."""
-        self.write((ansi(one) if self.colours(self.stdout) else plain(one)) + "\n")
+        """A line on stdout."""
+        self.lines((one,))
 
     def lines(self, many: Iterable[Line]) -> None:
-        """Lines on stdout: drawn on a terminal, one record a line in a pipe."""
-        if self.terminal:
-            from harness_core.cli import render
-
-            self.draw(lambda width: render.lines(many))
-        else:
-            for one in many:
-                self.line(one)
+        """Lines on stdout: folded at a terminal's edge, one record a line in a pipe."""
+        self.write(self.text(many, self.stdout))
 
     def sheet(self, sheet: Sheet) -> None:
         """A table on stdout: fitted to a terminal, whole in a pipe."""
-        if self.terminal:
-            from harness_core.cli import render
+        self.lines(sheet.without_empty().fit(self.width).drawn() if self.terminal else sheet.lines())
 
-            self.draw(lambda width: render.table(sheet, width=width))
-        else:
-            for one in sheet.lines():
-                self.line(one)
-
-    def draw(self, renderable: Callable[[int], RenderableType]) -> None:
-        """Something drawn at the terminal's width."""
-        self.write(self.drawn(renderable))
-
-    def drawn(self, renderable: Callable[[int], RenderableType]) -> str:
-        """What `draw` would write."""
-        console = self._console()
-        with console.capture() as capture:
-            console.print(renderable(console.width), highlight=False)
-        return capture.get()
+    def text(self, many: Iterable[Line], stream: TextIO) -> str:
+        """What these lines are on this stream."""
+        if stream.isatty():
+            columns = self._size(stream).columns
+            many = [piece for one in many for piece in fold(one, columns)]
+        draw = ansi if self.colours(stream) else plain
+        return "".join(f"{draw(one)}\n" for one in many)
 
     def say(self, *parts: str | Span) -> None:
         """Talk: a line on stderr unless --quiet."""
@@ -143,24 +132,9 @@ class Output:
             self._talk(one)
 
     def _talk(self, one: Line) -> None:
-        text = ansi(one) if self.colours(self.stderr) else plain(one)
-        self.stderr.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
+        text = self.text((one,), self.stderr)
+        self.stderr.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         self.stderr.flush()
 
-    def _size(self) -> os.terminal_size:
-        return size_of(self.stdout)
-
-    def _console(self) -> Console:
-        from rich.console import Console
-
-        return Console(
-            file=self.stdout,
-            width=self.width,
-            force_terminal=self.colours(self.stdout),
-            no_color=not self.colours(self.stdout),
-            color_system="standard" if self.colours(self.stdout) else None,
-            legacy_windows=False,
-            soft_wrap=False,
-            emoji=False,
-            markup=False,
-        )
+    def _size(self, stream: TextIO) -> os.terminal_size:
+        return size_of(stream, self._environ)

@@ -15,7 +15,7 @@ _HEALTH = {"none": "health not checked any more", "starting": "health checks beg
 def event_line(event: Mapping[str, Any], *, width: int = 0) -> Line:
     """Time, service, and what happened."""
     name = (event["service"] or "–").ljust(width)
-    return line(Span(clock(event["at"]), Style.FAINT), " ", Span(name, Style.STRONG), "  ", *what_happened(event))
+    return line(Span(clock(event["at"]), Style.FAINT), "  ", Span(name, Style.STRONG), "  ", *what_happened(event))
 
 
 def what_happened(event: Mapping[str, Any]) -> Line:

@@ -1,8 +1,8 @@
-"""The status of services as a sheet."""
+"""The status of services: a table, and below it what does not fit into one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,17 +17,19 @@ STATE_STYLES: Mapping[str, Style] = {
     "driver-missing": Style.BAD, "stopped": Style.FAINT,
 }  # fmt: skip
 
+TROUBLED = frozenset(state for state, style in STATE_STYLES.items() if style is Style.BAD) | {"backoff", "unreachable"}
+_SETTLED = frozenset({"running", "completed", "stopped"})
 _ENDED = ("stopped", "failed", "backoff", "lost")
 
 _COLUMNS = (
-    Column("service"),
+    Column("service", shrinks=True, narrowest=24, middle=True),
     Column("type", keep=4),
-    Column("state", shrinks=True, narrowest=15),
+    Column("state", shrinks=True, narrowest=11),
     Column("health", keep=2),
     Column("uptime", keep=3, right=True),
     Column("restarts", keep=5, right=True),
-    Column("endpoint", keep=1, shrinks=True, narrowest=20),
-    Column("reason", keep=6, shrinks=True, narrowest=20),
+    Column("endpoint", keep=1, shrinks=True, narrowest=22),
+    Column("reason", keep=6),
 )
 _FIGURES = (
     Column("cpu", keep=8, right=True),
@@ -50,6 +52,32 @@ def status_sheet(status: Mapping[str, Any], *, now: datetime, figures: bool = Fa
         more = (_figures(service) if figures or detailed else ()) + (_details(service) if detailed else ())
         rows.append(_row(service, now) + more)
     return Sheet(columns, tuple(rows))
+
+
+def status_lines(status: Mapping[str, Any], *, now: datetime, columns: int, figures: bool, detailed: bool) -> list[Line]:
+    """The status on a terminal so wide: the table; where it has no room for reasons, below it those of what is in trouble."""
+    sheet = status_sheet(status, now=now, figures=figures, detailed=detailed).without_empty()
+    if detailed and sheet.rows and not sheet.fits(columns):
+        return [*sheet.blocks(), line()]
+    fitted = sheet.fit(columns)
+    told = any(column.title == "reason" for column in fitted.columns)
+    return [*fitted.drawn(), *([] if told else reasons(status["services"]))]
+
+
+def reasons(services: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """A line for each service that is not settled and has a reason for it."""
+    return [
+        line("  ", Span(s["name"], STATE_STYLES.get(s["state"], Style.PLAIN)), "  ", visible(s["reason"]))
+        for s in services
+        if s.get("reason") and s["state"] not in _SETTLED and s["reason"] != s["state"]
+    ]
+
+
+def urgency(state: str, health: str) -> int:
+    """0: in trouble; 1: on its way; 2: as it should be. What has too little room shows the first first."""
+    if state in TROUBLED or health == "unhealthy":
+        return 0
+    return 2 if state in _SETTLED and health != "starting" else 1
 
 
 def summary(status: Mapping[str, Any]) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness_core.cli.render_events import event_line, tells
+from harness_core.cli.render_events import tells, what_happened
 from harness_core.cli.render_outcome import last_lines
 from harness_core.cli.render_status import STATE_STYLES
 from harness_core.cli.text import Line, Span, Style, line, visible
@@ -31,17 +31,17 @@ def why_lines(why: Mapping[str, Any]) -> list[Line]:
         lines += [_probe(probe) for probe in why["probes"][-5:]]
     if told:
         lines.append(line(Span("what happened", Style.FAINT)))
-        lines += [line("  ", *event_line(event)) for event in told]
+        lines += [line("  ", Span(clock(event["at"]), Style.FAINT), "  ", *what_happened(event)) for event in told]
     if why["last_lines"]:
         lines += [line(Span("last lines", Style.FAINT)), *last_lines(why["last_lines"])]
     return lines
 
 
 def _cause(cause: Mapping[str, Any]) -> Line:
-    at = (Span(clock(cause["at"]), Style.FAINT), " ") if cause["at"] else ()
+    at = (Span(clock(cause["at"]), Style.FAINT), "  ") if cause["at"] else ()
     return line("  ", *at, visible(cause["text"]))
 
 
 def _probe(probe: Mapping[str, Any]) -> Line:
     mark = Span("✓", Style.GOOD) if probe["healthy"] else Span("✗", Style.BAD)
-    return line("  ", Span(clock(probe["at"]), Style.FAINT), " ", mark, " ", visible(probe["detail"] or ""))
+    return line("  ", Span(clock(probe["at"]), Style.FAINT), "  ", mark, " ", visible(probe["detail"] or ""))

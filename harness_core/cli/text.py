@@ -11,12 +11,12 @@ class Style(StrEnum):
     """What a piece of text is, not how it looks."""
 
     PLAIN = ""
-    GOOD = "green"
-    BAD = "red"
-    CARE = "yellow"
-    FAINT = "bright_black"
-    NAME = "cyan"
-    STRONG = "bold"
+    GOOD = "good"
+    BAD = "bad"
+    CARE = "care"
+    FAINT = "faint"
+    NAME = "name"
+    STRONG = "strong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,17 @@ class Span:
 Line = tuple[Span, ...]
 """One line of output, without its newline."""
 
-_CODES = {
+# Each can be read on a light and on a dark background. So: no white, no black, nothing bright that is nearly white; and "dim"
+# instead of a bright black, which in some palettes is the background itself.
+CODES = {
     Style.GOOD: "32",
     Style.BAD: "31",
     Style.CARE: "33",
-    Style.FAINT: "90",
+    Style.FAINT: "2",
     Style.NAME: "36",
     Style.STRONG: "1",
 }
-_NAME_CODES = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
+NAME_CODES = ("36", "35", "32", "33", "94", "95")
 # C0 without tab, DEL, and C1: all that can move a cursor, change a mode or open an escape sequence.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -55,13 +57,13 @@ def plain(of: Line) -> str:
 
 def ansi(of: Line) -> str:
     """The line with terminal colours."""
-    return "".join(f"\x1b[{_CODES[s.style]}m{s.text}\x1b[0m" if s.style in _CODES else s.text for s in of)
+    return "".join(f"\x1b[{CODES[s.style]}m{s.text}\x1b[0m" if s.style in CODES else s.text for s in of)
 
 
 def name_colour(name: str) -> str:
     """The colour code of a service's name: the same in each run, spread over the palette."""
     # Not hash(): it differs from process to process.
-    return _NAME_CODES[sum(ord(c) * (i + 7) for i, c in enumerate(name)) % len(_NAME_CODES)]
+    return NAME_CODES[sum(ord(c) * (i + 7) for i, c in enumerate(name)) % len(NAME_CODES)]
 
 
 def visible(text: str) -> str:
@@ -73,3 +75,18 @@ def _escape(match: re.Match[str]) -> str:
     character = match[0]
     short = {"\r": "\\r", "\n": "\\n", "\b": "\\b", "\a": "\\a"}.get(character)
     return short or (f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}")
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal the text takes: two for a wide character, none for what joins the one before it."""
+    if text.isascii():
+        return len(text)
+    # Only now: most output never needs the table of all characters.
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me", "Cf") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def width(of: Line) -> int:
+    """How many columns of a terminal the line takes."""
+    return sum(cells(span.text) for span in of)

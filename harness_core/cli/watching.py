@@ -37,9 +37,8 @@ def _draw(session: Session, answer: dict[str, Any], *, figures: bool, detailed: 
     if not output.movable:
         output.sheet(sheet)
         return
-    from harness_core.cli import render
-
-    table = output.drawn(lambda width: render.table(sheet, width=width)).splitlines()
+    drawn = sheet.without_empty().fit(output.width).drawn()
+    table = output.text(drawn, output.stdout).splitlines()
     last = summary(answer)
     room = max(1, output.height - 2)
     missing = len(table) - room

@@ -43,6 +43,8 @@ class FakeTerminal(io.StringIO):
         elif piece == "\n":
             self.row, self.column = self.row + 1, 0
             self.screen += [""] * (self.row + 1 - len(self.screen))
+        elif piece == "\x1b[K":
+            self.screen[self.row] = self.screen[self.row][: self.column]
         elif piece == "\x1b[J":
             self.screen = [*self.screen[: self.row], self.screen[self.row][: self.column]]
         elif piece.endswith("A"):
@@ -55,7 +57,7 @@ class FakeTerminal(io.StringIO):
 @pytest.fixture
 def terminal(monkeypatch):
     terminal = FakeTerminal()
-    monkeypatch.setattr(footer_module, "size_of", lambda _: os.terminal_size((terminal.columns, terminal.rows)))
+    monkeypatch.setattr(footer_module, "size_of", lambda *_: os.terminal_size((terminal.columns, terminal.rows)))
     return terminal
 
 

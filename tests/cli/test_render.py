@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from harness_core.cli import render
+from harness_core.cli.fitting import fold
 from harness_core.cli.render_error import error_lines, problem_lines, problem_record
 from harness_core.cli.render_events import event_line
 from harness_core.cli.render_outcome import outcome_lines, verdict
 from harness_core.cli.render_plan import plan_lines
-from harness_core.cli.render_status import status_sheet, summary
+from harness_core.cli.render_status import status_lines, status_sheet, summary
 from harness_core.cli.render_why import why_lines
-from harness_core.cli.text import plain
+from harness_core.cli.text import Line, plain
 from harness_core.cli.words import clock
 from harness_core.client import RemoteError
 
@@ -80,27 +79,26 @@ STATUS = {
 }
 
 
-def drawn(renderable: Any, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, record=True, force_terminal=True, legacy_windows=False)
-    console.print(renderable)
-    return console.export_text()
+def drawn(lines: Iterable[Line], width: int) -> str:
+    return "\n".join(plain(piece) for one in lines for piece in fold(one, width))
+
+
+def table(width: int, *, figures: bool = False) -> str:
+    return drawn(status_lines(STATUS, now=NOW, columns=width, figures=figures, detailed=False), width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_each_service_is_one_row_at_every_width(width):
-    text = drawn(render.table(status_sheet(STATUS, now=NOW), width=width), width)
+    rows = table(width).split("\n")[: 1 + len(STATUS["services"])]
 
-    rows = text.rstrip("\n").split("\n")
-    assert len(rows) == 1 + len(STATUS["services"])
-    assert all(len(row.rstrip()) <= width for row in rows)
+    assert all(len(row) <= width for row in rows)
     for row, of in zip(rows[1:], STATUS["services"], strict=True):
         assert row.startswith(of["name"])
         assert of["state"] in row
 
 
 def test_columns_are_dropped_by_priority():
-    sheets = {w: status_sheet(STATUS, now=NOW, figures=w >= 100) for w in WIDTHS}
-    titles = {w: drawn(render.table(sheet, width=w), w).split("\n")[0].split() for w, sheet in sheets.items()}
+    titles = {w: table(w, figures=w >= 100).split("\n")[0].split() for w in WIDTHS}
 
     assert titles[60] == ["service", "state", "endpoint"]
     assert titles[80] == ["service", "state", "health", "uptime", "endpoint"]
@@ -119,13 +117,28 @@ def test_columns_are_dropped_by_priority():
 
 
 def test_the_status_is_in_words():
-    text = drawn(render.table(status_sheet(STATUS, now=NOW, figures=True), width=200), 200)
+    text = table(200, figures=True)
 
     assert "3m12s" in text
-    assert "completed  " in text
+    assert "completed\n" in text
     assert "failed (exit 1)" in text
     assert "47.7 MiB" in text
     assert "http://127.0.0.1:54321" in text
+
+
+def test_where_reasons_have_no_room_in_the_table_those_of_what_is_in_trouble_stand_below():
+    lines = table(60).split("\n")
+
+    assert lines[5:] == ["  late  waiting for db to be healthy (starting)", "  flaky  5 restarts in 60s: exit 1"]
+    assert len(table(200).split("\n")) == 5
+
+
+def test_details_that_are_too_wide_for_a_table_are_told_service_by_service():
+    lines = [plain(one) for one in status_lines(STATUS, now=NOW, columns=60, figures=True, detailed=True)]
+
+    assert lines[0] == "api-with-a-long-name"
+    assert "  endpoint     http://127.0.0.1:54321" in lines
+    assert max(map(len, lines)) <= 60
 
 
 def test_details_are_there_when_asked_for():
@@ -182,7 +195,7 @@ OUTCOME = {
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_an_outcome_says_which_why_and_the_last_lines(width):
-    text = drawn(render.lines(outcome_lines(OUTCOME)), width)
+    text = drawn(outcome_lines(OUTCOME), width)
 
     assert "✓ db   running already  tcp://127.0.0.1:5432" in text
     assert "✗ api  failed: exit 2" in text
@@ -264,10 +277,10 @@ def test_why_gives_sentence_causes_probes_events_and_last_lines(width):
         "last_lines": ["boom"],
     }
 
-    text = drawn(render.lines(why_lines(why)), width)
+    text = drawn(why_lines(why), width)
 
     assert "backoff  restarts in 2 s" in text
-    assert f"  {clock('2030-01-01T11:00:00+00:00')} exited with code 1" in text
+    assert f"  {clock('2030-01-01T11:00:00+00:00')}  exited with code 1" in text
     assert "  last asked by ann" in text
     assert "as the event below says" not in text
     assert "not checked" not in text

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness_core.cli.sheet import Column, Sheet, cut
+from harness_core.cli.fitting import cut
+from harness_core.cli.sheet import Column, Sheet
 from harness_core.cli.text import Span, Style, line, plain
 
 COLUMNS = (

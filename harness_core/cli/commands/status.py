@@ -9,7 +9,7 @@ import click
 
 from harness_core.cli import options
 from harness_core.cli.lazy import HarnessCommand
-from harness_core.cli.render_status import status_sheet, summary
+from harness_core.cli.render_status import status_lines, status_sheet, summary
 from harness_core.cli.session import Session, pass_session
 from harness_core.protocol import StatusOfServices
 
@@ -40,9 +40,12 @@ def _show(session: Session, answer: dict[str, Any], *, figures: bool, detailed: 
     else:
         if answer.get("degraded"):
             output.warn(f"degraded: {answer['degraded']}")
-        output.sheet(status_sheet(answer, now=datetime.now(UTC), figures=figures, detailed=detailed))
-        if output.terminal:
-            output.say(*summary(answer))
+        now = datetime.now(UTC)
+        if not output.terminal:
+            output.sheet(status_sheet(answer, now=now, figures=figures, detailed=detailed))
+            return
+        output.lines(status_lines(answer, now=now, columns=output.width, figures=figures, detailed=detailed))
+        output.say(*summary(answer))
 
 
 command = HarnessCommand(
