@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness_core import graph
-from harness_core.config.model import ProjectConfig, ServiceConfig
+from harness_core.config.model import IRRELEVANT, ProjectConfig, ServiceConfig
 from harness_core.contracts.events import State
 
 ACTIVE = frozenset(
@@ -115,9 +115,8 @@ def dependencies(config: ProjectConfig) -> dict[str, Collection[str]]:
 
 def changed_keys(old: ServiceConfig, new: ServiceConfig) -> list[str]:
     """The top-level keys in which two definitions differ."""
-    ignored = ("inherited_env", "description")
     keys = set(old.block) | set(new.block)
-    return sorted(k for k in keys if k not in ignored and old.block.get(k) != new.block.get(k))
+    return sorted(k for k in keys if k not in IRRELEVANT and old.block.get(k) != new.block.get(k))
 
 
 def _step(service: ServiceConfig, seen: Observed | None, old: ServiceConfig | None, to_start: bool) -> Step:

@@ -25,7 +25,9 @@ class Bundle:
     """The config file, what it pulls in, and the values of variables as the person has them."""
 
     files: tuple[SourceFile, ...]
-    """the config files, in order of precedence; the first one's folder is the base of paths"""
+    """the config files that were named, later ones win; the first one's folder is the base of paths in all of them"""
+    included: Mapping[str, SourceFile] = field(default_factory=dict)
+    """by absolute path as it is written: every file that `include` brings in; `path` is its real one"""
     env_files: Mapping[str, SourceFile] = field(default_factory=dict)
     """by absolute path: every `env_file` that the config names"""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -34,8 +36,14 @@ class Bundle:
     """PATH, HOME … and what `inherit_env` asks for (the whole environment for `true`)"""
     project: str | None = None
     """what `-p` says"""
+    profiles: tuple[str, ...] = ()
+    """what `--profile` says"""
     strict: bool = False
     home: str = "/"
+
+    def find(self, path: str) -> SourceFile:
+        """The included file at an absolute path; one with an `error` when it was not gathered."""
+        return self.included.get(path) or SourceFile(path, error="it was not gathered")
 
     def to_json(self) -> dict[str, Any]:
         """The bundle as it stands on the wire."""
@@ -46,10 +54,12 @@ class Bundle:
         """The bundle that `to_json` wrote."""
         return cls(
             files=tuple(SourceFile(**f) for f in body["files"]),
+            included={path: SourceFile(**f) for path, f in body.get("included", {}).items()},
             env_files={path: SourceFile(**f) for path, f in body["env_files"].items()},
             variables=body["variables"],
             environment=body["environment"],
             project=body["project"],
+            profiles=tuple(body.get("profiles", ())),
             strict=body["strict"],
             home=body["home"],
         )

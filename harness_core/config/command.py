@@ -27,7 +27,8 @@ def read_command(draft: Draft) -> dict[str, Any] | None:
     argv = _argv(draft)
     if argv is None:
         return None
-    base, home = escape(draft.around.base), escape(draft.around.home)
+    base = escape(draft.around.base_of(draft.node.get("working_dir") or draft.node))
+    home = escape(draft.around.home)
     folder = values.get("working_dir", ".")
     return {
         "argv": argv,
@@ -71,7 +72,8 @@ def _from_binary(draft: Draft) -> list[str] | None:
     binary = values["binary"]
     if "/" in binary and not binary.startswith("${"):
         # A path is seen from the config file, wherever the service starts; a bare name is looked up on its PATH.
-        binary = absolute(binary, base=escape(draft.around.base), home=escape(draft.around.home))
+        base = draft.around.base_of(draft.node.pairs["binary"][1])
+        binary = absolute(binary, base=escape(base), home=escape(draft.around.home))
     return [binary, *values.get("args", ())]
 
 

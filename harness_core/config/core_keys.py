@@ -13,7 +13,11 @@ from harness_core.contracts.run import LogSettings
 
 Schema = dict[str, Any]
 
+FREE: Schema = {"^x-": {}}
+"""Keys for anchors and for other tools, in every mapping whose keys are core's."""
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+PROFILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 _PORT_NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 _LOGS = LogSettings()
 
@@ -23,7 +27,8 @@ def _ref(name: str, description: str, **more: Any) -> Schema:
 
 
 def _mapping(properties: Schema, description: str, **more: Any) -> Schema:
-    return {"type": "object", "properties": properties, "additionalProperties": False, "description": description, **more}
+    closed: Schema = {"type": "object", "properties": properties, "patternProperties": FREE, "additionalProperties": False}
+    return {**closed, "description": description, **more}
 
 
 DEFINITIONS: Schema = {
@@ -43,7 +48,13 @@ DEFINITIONS: Schema = {
     "value": {
         "anyOf": [
             {"$ref": "#/$defs/text"},
-            _mapping({"secret": _ref("text", "The value; masked wherever it would be shown.")}, "A secret.", required=["secret"]),
+            {
+                "type": "object",
+                "properties": {"secret": _ref("text", "The value; masked wherever it would be shown.")},
+                "required": ["secret"],
+                "additionalProperties": False,
+                "description": "A secret.",
+            },
         ],
         "description": "Text, or `{secret: …}`.",
     },
@@ -69,6 +80,15 @@ TOP: Schema = {
         "examples": ["shop"],
     },
     "description": {"type": "string", "default": "", "description": "A sentence for people."},
+    "include": {
+        "anyOf": [
+            {"type": "string", "minLength": 1, "format": "path"},
+            {"type": "array", "items": {"type": "string", "minLength": 1, "format": "path"}},
+        ],
+        "default": [],
+        "description": "Files whose keys count as if they were written here, unless they are; paths as seen from this file.",
+        "examples": ["../shared/db.yaml", ["db.yaml", "queue.yaml"]],
+    },
     "settings": _mapping(
         {
             "startup_timeout": _ref(
@@ -307,6 +327,13 @@ SERVICE: Schema = {
         "default": False,
         "description": "It should finish: success is exit 0, dependents wait for it.",
     },
+    "profiles": {
+        "type": "array",
+        "items": {"type": "string", "pattern": PROFILE_PATTERN},
+        "default": [],
+        "description": "It runs only when one of these is named by `--profile`, or the service itself is; without any: always.",
+        "examples": [["debug"]],
+    },
     "startup_timeout": _ref(
         "duration",
         "From launch to running and, with a check, healthy; default: `settings.startup_timeout`.",
@@ -373,7 +400,7 @@ COMMAND: Schema = {
 RESERVED = frozenset({"replicas", "update"})
 """Known, and refused with "not yet"."""
 
-CORE_KEYS = frozenset(SERVICE) | RESERVED | {"profiles"}
+CORE_KEYS = frozenset(SERVICE) | RESERVED
 """What no executor's schema may claim, installed today or later."""
 
 OLDER_HEALTH_KEYS = frozenset({"args"})

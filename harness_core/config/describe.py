@@ -48,6 +48,7 @@ def _service(service: ServiceConfig) -> dict[str, Any]:
         "health_check": _health(service.health_check) if service.health_check else None,
     }
     body |= {key: value for key, value in optional.items() if value not in (None, "", [], {}) or key in service.config}
+    body |= {"profiles": list(service.profiles)} if service.profiles else {}
     body["oneshot"] = service.oneshot
     body["startup_timeout"] = format_duration(service.startup_timeout)
     restart, stop = service.restart, service.stop

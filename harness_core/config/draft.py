@@ -34,13 +34,17 @@ class Surroundings:
     offers: Offers
     settings: Mapping[str, Any]
     networks: Mapping[str, Any]
-    base: str
-    """the config file's folder"""
+    bases: Mapping[str, str]
+    """by a file's path, the folder that relative paths in it are seen from"""
     home: str
     lenient: bool = False
     """a plugin that is known and missing here is a warning"""
     stand_ins: dict[tuple[str, str], Offer] = field(default_factory=dict)
     """by kind and name, for what missing plugins offer"""
+
+    def base_of(self, node: Node) -> str:
+        """The folder that a relative path is seen from where this node was written."""
+        return self.bases[node.file]
 
 
 @dataclass(slots=True)
@@ -59,12 +63,12 @@ class Draft:
     """keys that were misspelt: they are wrong, but not missing"""
     block: dict[str, Any] = field(default_factory=dict)
     """canonical JSON; whole only when nothing is wrong"""
+    implied: set[str] = field(default_factory=set)
+    """those of its dependencies that nobody wrote: a reference implies them"""
 
     @property
     def path(self) -> str:
         """The path of the service's keys."""
-    implied: set[str] = field(default_factory=set)
-    """those of its dependencies that nobody wrote: a reference implies them"""
         return f"services.{self.name}"
 
     @property

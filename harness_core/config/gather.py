@@ -7,24 +7,32 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness_core.config.bundle import Bundle, SourceFile
+from harness_core.config.document import assemble
 from harness_core.config.dotenv import parse_dotenv
 from harness_core.config.environment import absolute, env_files, inherit_names, inherited
 from harness_core.config.identity import locate
 from harness_core.config.interpolate import MENTION, interpolate
-from harness_core.config.load import MAX_BYTES, load
+from harness_core.config.load import MAX_BYTES
 from harness_core.config.nodes import Pairs
 from harness_core.config.problem import InvalidConfig, Position, Problem
 from harness_core.template import render
 
 
 def gather(
-    path: Path | None, *, cwd: Path, environ: Mapping[str, str], project: str | None = None, strict: bool = False
+    path: Path | None,
+    *,
+    more: Sequence[Path] = (),
+    cwd: Path,
+    environ: Mapping[str, str],
+    project: str | None = None,
+    profiles: Sequence[str] = (),
+    strict: bool = False,
 ) -> Bundle:
-    """The bundle of a config file: the one named, else the nearest `services.yaml` here or above.
+    """The bundle of a config file: the one named, else the nearest `services.yaml` here or above; `more` win over it.
 
     Raises ConfigNotFound, or InvalidConfig when `.env` can't be read. Files that can't be read otherwise are recorded in
     the bundle, so that parsing reports them together with everything else.
@@ -32,21 +40,21 @@ def gather(
     # The real path: it is the project's identity, and relative paths mean the same from everywhere.
     file = Path(os.path.realpath(locate(path, cwd)))
     home = environ.get("HOME") or str(Path.home())
-    main = read(str(file))
+    mains = (read(str(file)), *(read(os.path.realpath(locate(other, cwd))) for other in more))
     dotenv = _dotenv(file.parent / ".env", environ)
     known = {**dotenv, **environ}
-    services = _services(main, known) if "env_file" in main.text or "inherit_env" in main.text else []
-    named = {
-        absolute(_literal(node.text), base=str(file.parent), home=home) for service in services for node in env_files(service)
-    }
+    included: dict[str, SourceFile] = {}
+    services, named = _read(mains, included, known, home)
     sources = {name: read(name) for name in sorted(named)}
-    mentioned = {name for source in (main, *sources.values()) for name in MENTION.findall(source.text)}
+    mentioned = {name for source in (*mains, *included.values(), *sources.values()) for name in MENTION.findall(source.text)}
     return Bundle(
-        files=(main,),
+        files=mains,
+        included=included,
         env_files=sources,
         variables={name: known[name] for name in sorted(mentioned) if name in known},
         environment=_environment(environ, services),
         project=project,
+        profiles=tuple(profiles),
         strict=strict,
         home=home,
     )
@@ -91,17 +99,32 @@ def _dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return parsed.values
 
 
-def _services(main: SourceFile, known: Mapping[str, str]) -> list[Pairs]:
-    """The services, as far as the file can be read; what is wrong in it is for the parser to say."""
-    root, _ = load(main.text, file=main.path)
-    if root is None:
-        return []
-    services = interpolate(root, values=known, strict=False).root.get("services")
-    return [s for _, s in services.pairs.values() if isinstance(s, Pairs)] if isinstance(services, Pairs) else []
+def _read(
+    mains: Sequence[SourceFile], included: dict[str, SourceFile], known: Mapping[str, str], home: str
+) -> tuple[list[Pairs], set[str]]:
+    """The services and the env files that they name, as far as the files can be read; `included` gets what they include.
 
+    What is wrong in them is for the parser to say; YAML is read only where the text may pull in something.
+    """
+    if not any(word in main.text for main in mains for word in ("include", "env_file", "inherit_env")):
+        return [], set()
 
-def _literal(template: str) -> str:
-    return str(render(template, str))
+    def find(path: str) -> SourceFile:
+        if path not in included:
+            included[path] = read(os.path.realpath(path))
+        return included[path]
+
+    document = assemble(mains, find, variables=known, home=home)
+    if document.root is None:
+        return [], set()
+    node = interpolate(document.root, values=known, strict=False).root.get("services")
+    services = [s for _, s in node.pairs.values() if isinstance(s, Pairs)] if isinstance(node, Pairs) else []
+    named = {
+        absolute(str(render(file.text, str)), base=document.bases[file.file], home=home)
+        for service in services
+        for file in env_files(service)
+    }
+    return services, named
 
 
 def _environment(environ: Mapping[str, str], services: list[Pairs]) -> dict[str, str]:

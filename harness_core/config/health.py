@@ -8,7 +8,7 @@ from typing import Any
 from harness_core.config.core_keys import HEALTH
 from harness_core.config.draft import Draft
 from harness_core.config.nodes import Node, Pairs, Scalar
-from harness_core.config.plugin_keys import PluginKeys
+from harness_core.config.plugin_keys import PluginKeys, Resolve
 from harness_core.config.shape import WRONG, shown
 from harness_core.contracts.offer import Capability, Offer
 
@@ -17,7 +17,7 @@ _CANNOT = {Capability.EXEC: "run commands inside", Capability.OUTPUT: "read a se
 Keys = Callable[[str, Offer], PluginKeys]
 
 
-def read_health(draft: Draft, keys: Keys, resolve: Callable[[str], str]) -> dict[str, Any] | None:
+def read_health(draft: Draft, keys: Keys, resolve: Resolve) -> dict[str, Any] | None:
     """The check of a service; None when it has none, or what is written is wrong."""
     node = draft.node.get("health_check")
     path = f"{draft.path}.health_check"
@@ -33,8 +33,8 @@ def read_health(draft: Draft, keys: Keys, resolve: Callable[[str], str]) -> dict
     key, offer = checks[0]
     _ask_for_capabilities(draft, key, offer, path)
     own = keys("health_check", offer)
-    config = _config(draft, node, key.text, own, f"{path}.{key.text}", clock)
-    return {"check": offer.name, "config": own.with_paths(config, resolve), **clock}
+    config = _config(draft, node, key.text, own, f"{path}.{key.text}", clock, resolve)
+    return {"check": offer.name, "config": config, **clock}
 
 
 def _clock(draft: Draft, node: Pairs, path: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _ask_for_capabilities(draft: Draft, key: Scalar, check: Offer, path: str) ->
             draft.reader.note("config.capability", message, key, f"{path}.{key.text}")
 
 
-def _config(draft: Draft, health: Pairs, name: str, own: PluginKeys, path: str, clock: dict[str, Any]) -> Any:
+def _config(draft: Draft, health: Pairs, name: str, own: PluginKeys, path: str, clock: dict[str, Any], resolve: Resolve) -> Any:
     node: Node = health.pairs[name][1]
     # The older style has `timeout` inside the check; there it wins over the one beside it.
     if isinstance(node, Pairs) and (inner := node.get("timeout")):
@@ -115,4 +115,4 @@ def _config(draft: Draft, health: Pairs, name: str, own: PluginKeys, path: str, 
         draft.reader.note("config.unknown-key", f"'args' does not go with '{name}'", health.key("args"), f"{path}.args")
     value = own.read(node, draft.reader.secrets)
     draft.reader.problems.extend(own.check(value, node, path, f"the {name} check"))
-    return value
+    return own.with_paths(value, node, resolve)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 FILE_NAMES = ("services.yaml", "services.yml", "harness.yaml", "harness.yml")
 _LONGEST = 63
 _NAME_LINE = re.compile(r"^(?:name|\"name\"|'name')\s*:", re.MULTILINE)
+_INCLUDE_LINE = re.compile(r"^(?:include|\"include\"|'include')\s*:", re.MULTILINE)
 _PLAIN_NAME = re.compile(r"^name:[ \t]+([\"']?)([a-z][a-z0-9_.-]{0,62})\1[ \t]*(?:#.*)?$", re.MULTILINE)
 _NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """What YAML takes for something else than a name."""
@@ -35,13 +36,13 @@ def locate(path: Path | None, cwd: Path) -> Path:
     return _missing(f"no configuration found: looked for {', '.join(FILE_NAMES)} in {where}")
 
 
-def identify(path: Path | None, *, cwd: Path, environ: Mapping[str, str], project: str | None) -> str:
-    """The id of the project that is meant: `project` itself, or what the configuration file stands for."""
+def identify(path: Path | None, *, more: Sequence[Path] = (), cwd: Path, environ: Mapping[str, str], project: str | None) -> str:
+    """The id of the project that is meant: `project` itself, or what the configuration file stands for with `more` over it."""
     if project is not None:
         return project
-    file = os.path.realpath(locate(path, cwd))
-    name = _name_in(Path(file), environ)
-    return project_id(name or default_name(str(PurePosixPath(file).parent)), file)
+    files = [Path(os.path.realpath(locate(file, cwd))) for file in (path, *more)]
+    name = _name_in(files, environ)
+    return project_id(name or default_name(str(files[0].parent)), str(files[0]))
 
 
 def project_id(name: str, path: str) -> str:
@@ -55,31 +56,33 @@ def default_name(folder: str) -> str:
     return words[:_LONGEST] or "project"
 
 
-def _name_in(file: Path, environ: Mapping[str, str]) -> str | None:
-    """The name that the file gives; None: none, or the file can't be read."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    lines = len(_NAME_LINE.findall(text))
-    if _BLOCK_STYLE.match(text):
-        if lines == 0:
+def _name_in(files: Sequence[Path], environ: Mapping[str, str]) -> str | None:
+    """The name that the last file gives that gives any; None: none, or a file can't be read."""
+    for file in reversed(files):
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
             return None
+        lines = len(_NAME_LINE.findall(text))
         plain = _PLAIN_NAME.search(text)
-        if lines == 1 and plain is not None and plain[2] not in _NO_TEXT:
+        if not _BLOCK_STYLE.match(text) or lines > 1 or (lines and (plain is None or plain[2] in _NO_TEXT)):
+            return _parsed_name(files, environ)
+        if plain is not None:
             return plain[2]
-    return _parsed_name(file, environ)
+        if _INCLUDE_LINE.search(text):
+            return _parsed_name(files, environ)
+    return None
 
 
-def _parsed_name(file: Path, environ: Mapping[str, str]) -> str | None:
+def _parsed_name(files: Sequence[Path], environ: Mapping[str, str]) -> str | None:
+    from harness_core.config.document import assemble
     from harness_core.config.gather import gather
     from harness_core.config.interpolate import interpolate
-    from harness_core.config.load import load
     from harness_core.config.nodes import Scalar
     from harness_core.template import render
 
-    bundle = gather(file, cwd=file.parent, environ=environ)
-    root, _ = load(bundle.files[0].text, file=str(file))
+    bundle = gather(files[0], more=files[1:], cwd=files[0].parent, environ=environ)
+    root = assemble(bundle.files, bundle.find, variables=bundle.variables, home=bundle.home).root
     node = interpolate(root, values=bundle.variables, strict=False).root.get("name") if root is not None else None
     return str(render(node.text, str)) if isinstance(node, Scalar) and node.text else None
 

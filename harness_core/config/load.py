@@ -30,14 +30,29 @@ _COLLECTION_TAGS = frozenset({"!", _STANDARD_TAG + "map", _STANDARD_TAG + "seq"}
 _PROBLEM_LIMIT = 100
 
 
-def load(text: str, *, file: str, loader: Any = _LOADER) -> tuple[Pairs | None, list[Problem]]:
+@dataclass(slots=True)
+class Spent:
+    """What the files of one configuration have used up so far: the caps hold for all of them together."""
+
+    size: int = 0
+    """bytes of text"""
+    written: int = 0
+    """keys and values that are written"""
+    aliased: int = 0
+    """values that aliases added to those"""
+
+
+def load(text: str, *, file: str, spent: Spent | None = None, loader: Any = _LOADER) -> tuple[Pairs | None, list[Problem]]:
     """The root mapping of a YAML file, None when it can't be read at all, and what is wrong with the text."""
     text = text.removeprefix("\ufeff")
-    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        return None, [Problem("config.too-big", f"the file is larger than {MAX_BYTES // 1024} KiB", Position(file, 1, 1))]
+    spent = Spent() if spent is None else spent
+    before, spent.size = spent.size, spent.size + len(text.encode("utf-8", "replace"))
+    if spent.size > MAX_BYTES:
+        what = "the files together are" if before else "the file is"
+        return None, [Problem("config.too-big", f"{what} larger than {MAX_BYTES // 1024} KiB", Position(file, 1, 1))]
     if unprintable := _UNPRINTABLE.search(text):
         return None, [_unprintable(text, unprintable, file)]
-    builder = _Builder(file)
+    builder = _Builder(file, spent)
     try:
         for event in yaml.parse(text, Loader=loader):
             builder.feed(event)
@@ -50,6 +65,7 @@ def load(text: str, *, file: str, loader: Any = _LOADER) -> tuple[Pairs | None, 
     except _Refused as refused:
         builder.problems.append(refused.problem)
         return None, builder.problems
+    builder.finish()
     return _root(builder, file)
 
 
@@ -89,14 +105,17 @@ class _Open:
 class _Builder:
     """Builds the tree event by event; sizes and depths are those after all aliases are expanded."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, spent: Spent) -> None:
         self.file = file
+        self.spent = spent
         self.root: Node | None = None
         self.problems: list[Problem] = []
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
         self._documents = 0
-        self._written = 0
+        self._size = 0
+        self._before = spent.written
+        self._most = MAX_EXPANDED - spent.aliased - spent.written
 
     def feed(self, event: yaml.Event) -> None:
         match event:
@@ -114,6 +133,10 @@ class _Builder:
                 self._documents += 1
                 if self._documents > 1:
                     raise self._refuse(event, "config.syntax", "a second document starts here", "keep one document in a file")
+
+    def finish(self) -> None:
+        """Take note of what aliases have added in this file."""
+        self.spent.aliased += max(0, self._size - (self.spent.written - self._before))
 
     def _scalar(self, event: Any) -> None:
         plain = event.style in (None, "")
@@ -163,7 +186,7 @@ class _Builder:
 
     def _add(self, node: Node, size: int, depth: int) -> None:
         if not self._stack:
-            self.root = node
+            self.root, self._size = node, size
             return
         parent = self._stack[-1]
         if isinstance(parent.node, Items):
@@ -178,7 +201,7 @@ class _Builder:
             parent.key = None
         parent.size += size
         parent.depth = max(parent.depth, depth + 1)
-        if parent.size > MAX_EXPANDED + self._written:
+        if parent.size > self._most + self.spent.written:
             message = f"aliases expand to more than {MAX_EXPANDED:,} values"
             raise _Refused(Problem("config.too-big", message, position(node), hint="use fewer aliases of large values"))
         if parent.depth + len(self._stack) - 1 > MAX_DEPTH:
@@ -206,8 +229,8 @@ class _Builder:
                     node.pairs.setdefault(name, pair)
 
     def _count(self, node: Node) -> None:
-        self._written += 1
-        if self._written > MAX_WRITTEN:
+        self.spent.written += 1
+        if self.spent.written > MAX_WRITTEN:
             raise _Refused(Problem("config.too-big", f"more than {MAX_WRITTEN:,} keys and values", position(node)))
 
     def _expects_key(self) -> bool:

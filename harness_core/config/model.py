@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from harness_core.contracts.run import Limits, LogSettings
+
+IRRELEVANT = ("inherited_env", "description", "profiles")
+"""Keys whose change is no change of what runs."""
 
 
 class Condition(StrEnum):
@@ -129,6 +132,8 @@ class ServiceConfig:
     logs: LogSettings
     network: str | None
     description: str
+    profiles: tuple[str, ...]
+    """it runs only when one of these is named, or it is itself; none: always; not part of the digest"""
     secrets: frozenset[str]
     """values that must never be shown"""
     base_dir: str
@@ -139,7 +144,7 @@ class ServiceConfig:
     def digest(self) -> str:
         """Changes exactly when the definition does: not with key order, nor with the inherited environment."""
         # Secrets stand in `env` and `config` already; those of the inherited environment must not count.
-        relevant = {k: v for k, v in self.block.items() if k not in ("inherited_env", "description", "secrets")}
+        relevant = {k: v for k, v in self.block.items() if k not in ("secrets", *IRRELEVANT)}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -155,6 +160,18 @@ class ProjectConfig:
     description: str
     services: Mapping[str, ServiceConfig]
     networks: Mapping[str, Any]
+    profiles: tuple[str, ...] = ()
+    """those that were named when this was applied"""
+
+    def enabled(self, more: Iterable[str] = ()) -> list[str]:
+        """The services that run without being named, by these profiles and `more`."""
+        active = {*self.profiles, *more}
+        return [name for name, service in self.services.items() if runs_with(service.profiles, active)]
+
+
+def runs_with(profiles: Collection[str], active: Collection[str]) -> bool:
+    """Whether a service with these profiles runs when those are named; `*` names all."""
+    return not profiles or "*" in active or any(profile in active for profile in profiles)
 
 
 def service_from_json(name: str, block: Mapping[str, Any]) -> ServiceConfig:
@@ -181,6 +198,7 @@ def service_from_json(name: str, block: Mapping[str, Any]) -> ServiceConfig:
         logs=LogSettings(**block["logs"]),
         network=block["network"],
         description=block["description"],
+        profiles=tuple(block.get("profiles", ())),  # the registry may hold a block from before there were any
         secrets=frozenset(block["secrets"]),
         base_dir=block["base_dir"],
         block=block,
@@ -196,6 +214,7 @@ def project_from_json(body: Mapping[str, Any]) -> ProjectConfig:
         description=body["description"],
         services={name: service_from_json(name, block) for name, block in body["services"].items()},
         networks=body["networks"],
+        profiles=tuple(body.get("profiles", ())),
     )
 
 
@@ -208,4 +227,5 @@ def project_to_json(project: ProjectConfig) -> dict[str, Any]:
         "description": project.description,
         "services": {name: dict(service.block) for name, service in project.services.items()},
         "networks": dict(project.networks),
+        "profiles": list(project.profiles),
     }

@@ -160,9 +160,7 @@ class PluginKeys:
     def _paths(self, value: Any, node: Node, schemas: Schemas, resolve: Resolve) -> Any:
         root = self.offer.schema
         if isinstance(value, Mapping):
-            return {
-                key: self._paths(item, find(node, [key]), at_key(schemas, key, root), resolve) for key, item in value.items()
-            }
+            return {key: self._paths(item, find(node, [key]), at_key(schemas, key, root), resolve) for key, item in value.items()}
         if isinstance(value, list):
             return [self._paths(item, find(node, [i]), at_index(schemas, i, root), resolve) for i, item in enumerate(value)]
         return resolve(value, node) if isinstance(value, str) and _is_path(schemas) else value

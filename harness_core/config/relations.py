@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness_core.config.draft import Draft, Mention
+from harness_core.config.model import runs_with
 from harness_core.config.nodes import Items, Node, Pairs, Scalar
 from harness_core.contracts.offer import Capability
 
@@ -13,8 +14,8 @@ Edges = dict[str, dict[str, Node]]
 """For each service what it depends on, and where that was written."""
 
 
-def relate(drafts: Mapping[str, Draft]) -> None:
-    """Write each draft's `dependencies`, and note what can't be between services."""
+def relate(drafts: Mapping[str, Draft], profiles: Collection[str] = ()) -> None:
+    """Write each draft's `dependencies`, and note what can't be between services when these profiles are named."""
     edges: Edges = {}
     for draft in drafts.values():
         edges[draft.name] = _written(draft, drafts)
@@ -27,6 +28,7 @@ def relate(drafts: Mapping[str, Draft]) -> None:
     for draft, mention in mentions:
         _refer(draft, mention, drafts, edges, suspicious=suspicious)
     _check_ports(drafts)
+    _check_profiles(drafts, edges, profiles)
 
 
 def _written(draft: Draft, drafts: Mapping[str, Draft]) -> dict[str, Node]:
@@ -199,6 +201,19 @@ def _check_ports(drafts: Mapping[str, Draft]) -> None:
                 message = f"port {key[1]} of '{draft.name}' is taken by '{other}'"
                 hint = "give one of them another port, or `auto`"
                 draft.reader.note("config.port-clash", message, node, f"{draft.path}.ports", hint)
+
+
+def _check_profiles(drafts: Mapping[str, Draft], edges: Edges, active: Collection[str]) -> None:
+    """What runs can't depend on what doesn't: its profile decides alone, so that nothing starts that nobody named."""
+    runs = {name: runs_with(draft.values.get("profiles", ()), active) for name, draft in drafts.items()}
+    for name, needs in edges.items():
+        for needed, node in needs.items():
+            if runs[name] and not runs[needed]:
+                draft, theirs = drafts[name], drafts[needed].values["profiles"]
+                message = f"'{name}' depends on '{needed}', which runs only with the profile {' or '.join(theirs)}"
+                same = f"write `profiles: [{', '.join(theirs)}]` in '{name}' too"
+                hint = f"name it: --profile {theirs[0]}; or {same}, or take it from '{needed}'"
+                draft.reader.note("config.profile", message, node, f"{draft.path}.dependencies.{needed}", hint)
 
 
 def _claim(draft: Draft, port: Mapping[str, Any]) -> tuple[Any, ...] | None:

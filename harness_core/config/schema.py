@@ -10,6 +10,7 @@ from harness_core.config.core_keys import (
     COMMAND,
     CORE_KEYS,
     DEFINITIONS,
+    FREE,
     HEALTH,
     NETWORK,
     OLDER_HEALTH_KEYS,
@@ -22,7 +23,6 @@ from harness_core.contracts.errors import HarnessError
 from harness_core.contracts.offer import Capability, Offer
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_FREE: Schema = {"^x-": {}}
 
 
 class Offers(Protocol):
@@ -71,7 +71,7 @@ def merged_schema(catalog: Offers) -> Schema:
         "type": "object",
         "required": ["services"],
         "properties": TOP,
-        "patternProperties": _FREE,
+        "patternProperties": FREE,
         "additionalProperties": False,
         "$defs": definitions,
     }
@@ -79,7 +79,7 @@ def merged_schema(catalog: Offers) -> Schema:
 
 def _service(executors: Mapping[str, Offer]) -> Schema:
     merged = _by_type("executor", executors, SERVICE)
-    merged["patternProperties"] = _FREE
+    merged["patternProperties"] = FREE
     with_command = [n for o in executors.values() if Capability.COMMAND in o.capabilities for n in (o.name, *o.aliases)]
     if with_command:
         merged["allOf"].append(_when_type(sorted(with_command), "command_keys"))

@@ -15,7 +15,7 @@ from harness_core.config.draft import Draft
 from harness_core.config.environment import absolute, env_files, inherited
 from harness_core.config.health import read_health
 from harness_core.config.nodes import Items, Node, Pairs, Scalar
-from harness_core.config.plugin_keys import PluginKeys
+from harness_core.config.plugin_keys import PluginKeys, Resolve
 from harness_core.config.ports import read_ports
 from harness_core.config.problem import Position, Problem
 from harness_core.config.shape import WRONG, shown
@@ -34,8 +34,8 @@ def read_service(draft: Draft, bundle: Bundle, keys: Keys) -> None:
     _read_type(draft)
     own = _read_core_keys(draft, keys)
 
-    def resolve(path: str) -> str:
-        base, home = escape(draft.around.base), escape(draft.around.home)
+    def resolve(path: str, node: Node) -> str:
+        base, home = escape(draft.around.base_of(node)), escape(draft.around.home)
         return path if path.startswith("${") else absolute(path, base=base, home=home)
 
     values, settings = draft.values, draft.around.settings
@@ -60,7 +60,8 @@ def read_service(draft: Draft, bundle: Bundle, keys: Keys) -> None:
         "logs": asdict(LogSettings(**values.get("logs", {}))),
         "network": _network(draft),
         "description": render(values.get("description", ""), str),
-        "base_dir": draft.around.base,
+        "profiles": values.get("profiles", []),
+        "base_dir": draft.around.base_of(draft.node),
     }
     if values.get("limits"):
         draft.require(Capability.LIMITS, "limits", "limit what a service uses")
@@ -110,7 +111,7 @@ def _read_core_keys(draft: Draft, keys: Keys) -> Pairs:
     return Pairs(draft.node.file, draft.node.line, draft.node.column, left)
 
 
-def _read_own_keys(draft: Draft, node: Pairs, keys: Keys, resolve: Callable[[str], str]) -> dict[str, Any]:
+def _read_own_keys(draft: Draft, node: Pairs, keys: Keys, resolve: Resolve) -> dict[str, Any]:
     """The executor's own keys."""
     if draft.offer is None:
         return {}
@@ -119,7 +120,7 @@ def _read_own_keys(draft: Draft, node: Pairs, keys: Keys, resolve: Callable[[str
     at = node if node.pairs or draft.type is None else Pairs(draft.type.file, draft.type.line, draft.type.column, {})
     wrong = own.check(value, at, draft.path, f"type '{draft.offer.name}'", meant=draft.meant)
     draft.reader.problems.extend(wrong)
-    return own.with_paths(value, resolve)  # type: ignore[no-any-return]
+    return own.with_paths(value, node, resolve)  # type: ignore[no-any-return]
 
 
 def _read_env(draft: Draft, bundle: Bundle) -> dict[str, str]:
@@ -132,7 +133,7 @@ def _read_env(draft: Draft, bundle: Bundle) -> dict[str, str]:
 
 
 def _env_file(draft: Draft, node: Scalar, bundle: Bundle) -> dict[str, str]:
-    path = absolute(render(node.text, str), base=draft.around.base, home=draft.around.home)
+    path = absolute(render(node.text, str), base=draft.around.base_of(node), home=draft.around.home)
     source = bundle.env_files.get(path)
     error = source.error if source else "it was not gathered"
     where = f"{draft.path}.env_file"
@@ -194,7 +195,7 @@ def _stop(draft: Draft) -> dict[str, Any]:
     return {"signal": name, "timeout": written.get("timeout", default), "command": command}
 
 
-def _layers(draft: Draft, keys: Keys, resolve: Callable[[str], str]) -> list[dict[str, Any]]:
+def _layers(draft: Draft, keys: Keys, resolve: Resolve) -> list[dict[str, Any]]:
     node, note = draft.node.get("layers"), draft.reader.note
     path = f"{draft.path}.layers"
     if node is None:
@@ -208,7 +209,7 @@ def _layers(draft: Draft, keys: Keys, resolve: Callable[[str], str]) -> list[dic
     return [layer for layer in found if layer is not None]
 
 
-def _layer(draft: Draft, node: Node, path: str, keys: Keys, resolve: Callable[[str], str]) -> dict[str, Any] | None:
+def _layer(draft: Draft, node: Node, path: str, keys: Keys, resolve: Resolve) -> dict[str, Any] | None:
     note, offers = draft.reader.note, draft.around.offers
     kind = node.get("type") if isinstance(node, Pairs) else None
     if not isinstance(node, Pairs) or not isinstance(kind, Scalar):
@@ -222,10 +223,11 @@ def _layer(draft: Draft, node: Node, path: str, keys: Keys, resolve: Callable[[s
     if offer is None:
         return None
     own = keys("layer", offer)
-    rest = Pairs(node.file, node.line, node.column, {k: v for k, v in node.pairs.items() if k != "type"})
+    pairs = {name: pair for name, pair in node.pairs.items() if name != "type" and not name.startswith("x-")}
+    rest = Pairs(node.file, node.line, node.column, pairs)
     value = own.read(rest, draft.reader.secrets)
     draft.reader.problems.extend(own.check(value, rest, path, f"layer '{offer.name}'"))
-    return {"type": offer.name, "config": own.with_paths(value, resolve)}
+    return {"type": offer.name, "config": own.with_paths(value, rest, resolve)}
 
 
 def _network(draft: Draft) -> str | None:

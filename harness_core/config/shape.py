@@ -136,7 +136,8 @@ class Reader:
         result: dict[str, Any] = {}
         for name, (key, value) in node.pairs.items():
             if name not in properties:
-                self.unknown_key(key, properties, path)
+                if not name.startswith("x-"):
+                    self.unknown_key(key, properties, path)
             elif (read := self.read(value, properties[name], f"{path}.{name}")) is not WRONG:
                 result[name] = read
         unknown = [name for name in node.pairs if name not in properties]

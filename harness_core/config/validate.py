@@ -10,15 +10,15 @@ from typing import Any
 
 from harness_core.config.bundle import Bundle
 from harness_core.config.core_keys import DEFINITIONS, NAME_PATTERN, NETWORK, TOP
+from harness_core.config.document import assemble
 from harness_core.config.draft import Draft, Surroundings
 from harness_core.config.environment import absolute
 from harness_core.config.identity import default_name, project_id
 from harness_core.config.interpolate import interpolate
-from harness_core.config.load import load
 from harness_core.config.model import ProjectConfig, project_from_json
-from harness_core.config.nodes import Pairs
+from harness_core.config.nodes import Pairs, find
 from harness_core.config.plugin_keys import PluginKeys
-from harness_core.config.problem import InvalidConfig, Position, Problem
+from harness_core.config.problem import InvalidConfig, Problem
 from harness_core.config.relations import relate
 from harness_core.config.schema import Offers
 from harness_core.config.service import read_service
@@ -79,20 +79,23 @@ class _Parser:
         self._bundle = bundle
         self._lenient = lenient
         self._keys = keys
-        self._main = bundle.files[0]
-        self._base = str(PurePosixPath(self._main.path).parent)
+        self._path = bundle.files[0].path
+        self._document = assemble(bundle.files, bundle.find, variables=bundle.variables, home=bundle.home, strict=bundle.strict)
         self._reader = Reader({**DEFINITIONS, "network": NETWORK})
         self._secrets: set[str] = set()
 
     def parse(self) -> Parsed:
         root = self._root()
         top = self._top(root)
-        networks = self._networks(top)
-        around = Surroundings(self._keys.catalog, _settings(top), networks, self._base, self._bundle.home, self._lenient)
+        networks = self._networks(top, root)
+        around = Surroundings(
+            self._keys.catalog, _settings(top), networks, self._document.bases, self._bundle.home, self._lenient
+        )
         drafts = self._drafts(root, around)
         for draft in drafts.values():
             read_service(draft, self._bundle, self._keys.of)
-        relate(drafts)
+        relate(drafts, self._bundle.profiles)
+        self._check_profiles(drafts)
         name, identity = self._identity(top)
         for draft in drafts.values():
             # Each has problems and secrets of its own while it is read; here they come together.
@@ -105,24 +108,23 @@ class _Parser:
         body = {
             "id": identity,
             "name": name,
-            "path": self._main.path,
+            "path": self._path,
             "description": render(top.get("description", ""), str),
             "services": {draft.name: draft.block for draft in drafts.values()},
             "networks": networks,
+            "profiles": list(self._bundle.profiles),
         }
         implied = {draft.name: frozenset(draft.implied) for draft in drafts.values()}
         return Parsed(project_from_json(body), problems, implied)
 
     def _root(self) -> Pairs:
         """The document with variables resolved; raises when there is nothing to go on with."""
-        if self._main.error:
-            message = f"can't read the configuration: {self._main.error}"
-            raise InvalidConfig([Problem("config.syntax", message, Position(self._main.path, 1, 1))])
-        root, problems = load(self._main.text, file=self._main.path)
-        self._reader.problems += problems
-        if root is None:
+        document = self._document
+        self._reader.problems += document.problems
+        self._secrets |= {secret for secret in document.secrets if worth_masking(secret)}
+        if document.root is None:
             raise InvalidConfig(self._finished())
-        result = interpolate(root, values=self._bundle.variables, strict=self._bundle.strict)
+        result = interpolate(document.root, values=self._bundle.variables, strict=self._bundle.strict)
         self._reader.problems += result.problems
         self._secrets |= {secret for secret in result.secrets if worth_masking(secret)}
         return result.root
@@ -139,17 +141,18 @@ class _Parser:
                 top[name] = read
         return top
 
-    def _networks(self, top: dict[str, Any]) -> dict[str, Any]:
-        def resolve(path: str) -> str:
-            return absolute(path, base=self._base, home=self._bundle.home)
+    def _networks(self, top: dict[str, Any], root: Pairs) -> dict[str, Any]:
+        def resolve(path: str, *steps: str | int) -> str:
+            base = self._document.bases[find(root, ["networks", *steps]).file]
+            return absolute(path, base=base, home=self._bundle.home)
 
         networks: dict[str, Any] = render(top.get("networks", {}), str)
-        for network in networks.values():
+        for name, network in networks.items():
             if "config" in network:
-                network["config"] = resolve(network["config"])
-            for node in network.get("nodes", ()):
+                network["config"] = resolve(network["config"], name, "config")
+            for index, node in enumerate(network.get("nodes", ())):
                 if "ssh_key" in node:
-                    node["ssh_key"] = resolve(node["ssh_key"])
+                    node["ssh_key"] = resolve(node["ssh_key"], name, "nodes", index, "ssh_key")
         return networks
 
     def _drafts(self, root: Pairs, around: Surroundings) -> dict[str, Draft]:
@@ -182,6 +185,16 @@ class _Parser:
             message = f"a service can't be called '{name}': '.{word[1]}' is how references ask for a property"
             self._reader.note("config.name", message, key, path, "use '-' instead of '.'")
 
+    def _check_profiles(self, drafts: Mapping[str, Draft]) -> None:
+        """A profile that nobody has is a typo."""
+        known = {profile for draft in drafts.values() for profile in draft.values.get("profiles", ())}
+        for profile in self._bundle.profiles:
+            if profile not in known and profile != "*":
+                hint = self._reader.suggestions.suggest(profile, known) or (
+                    f"known: {', '.join(sorted(known))}" if known else "no service has `profiles`"
+                )
+                self._reader.note("config.unknown-profile", f"no service has the profile '{profile[:60]}'", None, "", hint)
+
     def _identity(self, top: dict[str, Any]) -> tuple[str, str]:
         """The project's name and id."""
         named = self._bundle.project
@@ -190,25 +203,28 @@ class _Parser:
                 hint = "lower-case letters, digits, '_', '.' and '-', at most 63"
                 self._reader.note("config.name", f"a project can't be called '{named[:80]}'", None, "name", hint)
             return named, named
-        name = top.get("name") or default_name(self._base)
-        return name, project_id(name, self._main.path)
+        name = top.get("name") or default_name(str(PurePosixPath(self._path).parent))
+        return name, project_id(name, self._path)
 
     def _finished(self) -> tuple[Problem, ...]:
-        """All problems, each once, in the order of the file, with the offending line, secrets masked."""
+        """All problems, each once, in the order of the files, with the offending line, secrets masked."""
         unique: dict[tuple[Any, ...], Problem] = {}
         for problem in self._reader.problems:
             unique.setdefault((problem.kind, problem.message, problem.position), problem)
         hide = masker(self._secrets)
-        lines = self._main.text.splitlines()
+        files = self._document.files
+        rank = {path: number for number, path in enumerate(files)}
+        lines = {path: file.text.splitlines() for path, file in files.items()} if unique else {}
         # Many problems may stand in one long line: it is prepared once.
-        sources: dict[int, str] = {}
+        sources: dict[tuple[str, int], str] = {}
         shown = []
-        for problem in sorted(unique.values(), key=_order):
+        for problem in sorted(unique.values(), key=lambda problem: _order(problem, rank)):
             at, source = problem.position, None
-            if at and at.file == self._main.path and 0 < at.line <= len(lines):
-                if at.line not in sources:
-                    sources[at.line] = hide(mask_line(lines[at.line - 1]))[:_LONGEST_LINE]
-                source = sources[at.line]
+            if at and 0 < at.line <= len(lines.get(at.file, ())):
+                place = at.file, at.line
+                if place not in sources:
+                    sources[place] = hide(mask_line(lines[at.file][at.line - 1]))[:_LONGEST_LINE]
+                source = sources[place]
             shown.append(replace(problem, message=hide(problem.message), hint=hide(problem.hint), source=source))
         return tuple(shown)
 
@@ -225,9 +241,10 @@ def _settings(top: dict[str, Any]) -> dict[str, Any]:
     return {**defaults, **top.get("settings", {})}
 
 
-def _order(problem: Problem) -> tuple[Any, ...]:
+def _order(problem: Problem, rank: Mapping[str, int]) -> tuple[Any, ...]:
     at = problem.position
-    return (at.file, at.line, at.column) if at else ("", 0, 0)
+    # Env files come after what names them.
+    return (rank.get(at.file, len(rank)), at.file, at.line, at.column) if at else (-1, "", 0, 0)
 
 
 def _found_in(block: Any, secrets: Iterable[str]) -> Iterator[str]:

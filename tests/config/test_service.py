@@ -121,9 +121,9 @@ def test_env_files_that_can_not_be_used_are_errors(problems: Any) -> None:
     found = problems(text("command: x, env_file: [1, 2, 3]"), env_files=files)
 
     assert [str(p) for p in found] == [
-        "/home/me/shop/2:2:1: error: expected NAME=value (a name has letters, digits and '_'; a comment starts with '#')",
         "/home/me/shop/services.yaml:2:45: error: can't read the env_file /home/me/shop/1: Permission denied",
         "/home/me/shop/services.yaml:2:51: error: can't read the env_file /home/me/shop/3: it was not gathered",
+        "/home/me/shop/2:2:1: error: expected NAME=value (a name has letters, digits and '_'; a comment starts with '#')",
     ]
 
 

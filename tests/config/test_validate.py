@@ -67,7 +67,9 @@ def test_the_error_counts(problems: Any, parsed: Any) -> None:
     ("text", "message"),
     [
         ("services: {}\nservces: {}\n", "unknown key 'servces'"),
-        ("include: x\nservices: {}\n", "unknown key 'include'"),
+        ("include: 5\nservices: {}\n", "can't read the included file /home/me/shop/5: it was not gathered"),
+        ("include: {path: x}\nservices: {}\n", "include: expected a path, found a mapping"),
+        ("include:\nservices: {}\n", "include: expected a path, found nothing"),
         ("name: x\n", "'services' is missing"),
         ("services:\n", "services: expected a mapping, found nothing"),
         ("services: []\n", "services: expected a mapping, found a list"),
