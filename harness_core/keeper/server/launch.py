@@ -20,6 +20,8 @@ from harness_core.keeper.server.refusal import Refusal
 UMASK, KEEPERS_UMASK = 0o022, 0o077
 BUSY = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 FULL = {errno.ENOSPC, errno.EDQUOT}
+# Ignored signals are inherited through exec, and Python ignores SIGPIPE: commands get the defaults.
+_CATCHABLE = [number for number in range(1, signal.NSIG) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33)]
 
 
 class Identity(NamedTuple):
@@ -141,7 +143,7 @@ def _spawn(command: Command, files: Sequence[int], *, tty: str | None) -> int:
         _enter_folder(command.cwd)
         return os.posix_spawn(
             command.program, command.argv, command.env,
-            file_actions=actions, setsid=True, setsigmask=(), setsigdef=_catchable(),
+            file_actions=actions, setsid=True, setsigmask=(), setsigdef=_CATCHABLE,
         )  # fmt: skip
     finally:
         os.umask(KEEPERS_UMASK)
@@ -178,7 +180,7 @@ def _become(command: Command, files: Sequence[int], tty: str | None, nofile: tup
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
-        for number in _catchable():
+        for number in _CATCHABLE:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if tty is not None:
@@ -210,11 +212,6 @@ def _enter_folder(path: str) -> None:
         os.chdir(path)
     except OSError as error:
         raise Refusal("bad-cwd", "working directory %r: %s" % (path, error.strerror)) from None
-
-
-def _catchable() -> list[int]:
-    # Ignored signals are inherited through exec, and Python ignores SIGPIPE: give the command the defaults.
-    return [number for number in range(1, signal.NSIG) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33)]
 
 
 @contextlib.contextmanager

@@ -62,14 +62,19 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     prologue = _prologue(request)
     command = launch.look_up(request["argv"], env, request["cwd"], request.get("user"))
-    run = Run(os.path.join(keeper.runs_dir, request["run"]), _mark(request), fifo_dir=keeper.fifo_dir)
+    mark = _mark(request)
+    run = Run(os.path.join(keeper.runs_dir, request["run"]), mark, fifo_dir=keeper.fifo_dir)
     keeper.open_segments(run)
     try:
         os.mkdir(run.folder, 0o700)
-        write_mark(run.folder, _mark(request))
-        with contextlib.ExitStack() as borrowed:
+        write_mark(run.folder, mark)
+        borrowed: list[int] = []
+        try:
             files, tty = _open_files(keeper, run, request, command, borrowed)
             _launch(keeper, run, request, command, files, tty)
+        finally:
+            for fd in borrowed:
+                os.close(fd)
     except BaseException as error:
         _undo(keeper, run)
         if isinstance(error, OSError):
@@ -130,17 +135,12 @@ def _mark(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_files(
-    keeper: Keeper, run: Run, request: dict[str, Any], command: launch.Command, borrowed: contextlib.ExitStack
+    keeper: Keeper, run: Run, request: dict[str, Any], command: launch.Command, borrowed: list[int]
 ) -> tuple[list[int], str | None]:
-    """What becomes 0, 1 and 2 of the command; ours until it has started."""
-
-    def lend(fd: int) -> int:
-        borrowed.callback(os.close, fd)
-        return fd
-
+    """What becomes 0, 1 and 2 of the command; ``borrowed`` gets what is ours only until it has started."""
     if request["tty"]:
         master, path, slave = open_terminal(24, 80)
-        lend(slave)
+        borrowed.append(slave)
         if command.identity is not None:
             os.fchown(slave, command.identity.uid, -1)
         keeper.capture(run, master, 3)
@@ -148,7 +148,7 @@ def _open_files(
         return [], path
     if request["stdin"] or request.get("prologue"):
         theirs, ours = os.pipe()
-        lend(theirs)
+        borrowed.append(theirs)
         os.set_blocking(ours, False)
         run.feed = Feed(keeper.loop, ours, owned=True)
     else:
@@ -160,7 +160,8 @@ def _open_files(
             os.chown(path, command.identity.uid, command.identity.gid)
         keeper.capture(run, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), stream)
         # Read and write: the command holds its FIFO open itself, so that our death is no SIGPIPE for it.
-        files.append(lend(os.open(path, os.O_RDWR | os.O_CLOEXEC)))
+        files.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        borrowed.append(files[-1])
     return [*files, files[-1]][:3], None
 
 
