@@ -168,9 +168,18 @@ class Client:
             yield chunk
 
     async def write(self, run: str, data: bytes | None, *, timeout: float | None = None) -> None:
-        """Feed the run's standard input or terminal; None closes it."""
+        """Feed the run's standard input or terminal; None closes it. Returns once the run took it, or ended.
+
+        Without ``timeout`` there is no bound: a program may read when it likes, and what was sent once must not be sent again.
+        """
+        if not self._link.up and not await self._link.regained(timeout=self._patience):
+            raise LinkLost(f"no link to the keeper ({self._link.cause})")
         encoded = None if data is None else base64.b64encode(data).decode()
-        await self._ask("write", timeout, retry=False, run=run, data=encoded)
+        await self._link.request("write", timeout=timeout, run=run, data=encoded)
+
+    async def resize(self, run: str, *, rows: int, columns: int, timeout: float | None = None) -> None:
+        """Tell the terminal of a run its new size; refused where it has none."""
+        await self._ask("resize", timeout, run=run, rows=rows, columns=columns)
 
     async def exec(
         self,
@@ -185,20 +194,24 @@ class Client:
         rows: int = 24,
         columns: int = 80,
         limit: int | None = None,
+        window: int | None = None,
         lifetime: float | None = None,
         timeout: float | None = None,
     ) -> ExecSession:
         """A transient command beside ``run`` (or beside nothing); killed as a tree after ``lifetime`` seconds.
 
-        Beyond ``limit`` bytes of output the rest is counted, not delivered.
+        Beyond ``limit`` bytes of output the rest is counted, not delivered. With about ``window`` bytes that nobody has read
+        yet the command has to wait, as with a pipe.
         """
         name = os.urandom(8).hex()
-        session = ExecSession(self._link, name=name, timeout=timeout or self._timeout, forget=self._forget_session)
+        session = ExecSession(
+            self._link, name=name, timeout=timeout or self._timeout, window=window, forget=self._forget_session
+        )
         self._sessions[name] = session
         try:
             reply = await self._ask(
                 "exec", timeout, retry=False, exec=name, run=run, argv=[*argv], env={**env}, cwd=cwd, user=user,
-                tty=tty, stdin=stdin, rows=rows, columns=columns, limit=limit, lifetime=lifetime,
+                tty=tty, stdin=stdin, rows=rows, columns=columns, limit=limit, window=window, lifetime=lifetime,
             )  # fmt: skip
         except BaseException:
             self._forget_session(name)

@@ -112,8 +112,8 @@ class Link:
         self._pending[self._next_id] = reply, take
         return self._next_id, reply
 
-    async def request(self, op: str, *, timeout: float, take: Take | None = None, **fields: Any) -> dict[str, Any]:
-        """The keeper's reply; raises LinkLost, CallTimeout or what the keeper refused with."""
+    async def request(self, op: str, *, timeout: float | None, take: Take | None = None, **fields: Any) -> dict[str, Any]:
+        """The keeper's reply; raises LinkLost, CallTimeout (never with ``timeout`` None) or what the keeper refused with."""
         if self._writer is None:
             raise LinkLost(f"no link to the keeper ({self.cause})")
         number, reply = self.expect(take)
@@ -121,7 +121,7 @@ class Link:
         return await self.reply(number, reply, what=op, timeout=timeout)
 
     async def reply(
-        self, number: int, reply: asyncio.Future[dict[str, Any]], *, what: str, timeout: float
+        self, number: int, reply: asyncio.Future[dict[str, Any]], *, what: str, timeout: float | None
     ) -> dict[str, Any]:
         """What was answered to the request ``number``, within its time."""
         try:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 class ExecSession:
     """A running transient command; made by ``Client.exec`` alone. It dies as a tree with ``aclose`` or with the link."""
 
-    def __init__(self, link: Link, *, name: str, timeout: float, forget: Callable[[str], None]) -> None:
+    def __init__(
+        self, link: Link, *, name: str, timeout: float, window: int | None, forget: Callable[[str], None]
+    ) -> None:
         self._link = link
         self._name = name
+        self._window = window
         self._timeout = timeout
         self._forget = forget
         self._chunks: asyncio.Queue[ExecChunk | None] = asyncio.Queue()
@@ -26,28 +29,35 @@ class ExecSession:
         self.pid = 0
 
     async def output(self) -> AsyncIterator[ExecChunk]:
-        """What the command writes, until all of it was delivered. For one reader."""
+        """What the command writes, until all of it was delivered. For one reader, who makes room for more by reading."""
+        read = 0
         while True:
             chunk = await self._chunks.get()
             if chunk is None:
                 self._chunks.put_nowait(None)
                 return
             yield chunk
+            read += len(chunk.data)
+            if self._window is not None and read >= self._window // 4:
+                self._link.post({"op": "exec-read", "exec": self._name, "bytes": read})
+                read = 0
 
     async def wait(self) -> RunExit:
         """How the command ended; raises LinkLost when the link died before that was known."""
         return await asyncio.shield(self._ended)
 
     async def write(self, data: bytes | None) -> None:
-        """Feed its standard input; None closes it."""
-        await self._ask("exec-write", data=None if data is None else base64.b64encode(data).decode())
+        """Feed its standard input; None closes it. Returns once the command took it, or ended."""
+        encoded = None if data is None else base64.b64encode(data).decode()
+        # Without a bound in time: a command may read when it likes, and what was sent once must not be sent again.
+        await self._link.request("exec-write", timeout=None, exec=self._name, data=encoded)
 
     async def resize(self, *, rows: int, columns: int) -> None:
         """Tell its terminal the new size."""
         await self._ask("exec-resize", rows=rows, columns=columns)
 
     async def signal(self, name: str) -> None:
-        """Signal its main process: ``"INT"``, ``"TERM"``, …"""
+        """Signal its process group, as a terminal would: ``"INT"``, ``"TERM"``, …"""
         await self._ask("exec-signal", signal=name)
 
     async def aclose(self) -> None:

@@ -187,6 +187,13 @@ class Operations:
         run.feed.write(_data(request), lambda: client.tell({"re": request["id"]}))
         return LATER
 
+    def _resize(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        run = self._keeper.find(request["run"])
+        if run.feed is None or run.feed.owned or run.feed.fd < 0:
+            raise Refusal("no-tty", "run %r has no terminal (any more)" % run.run)
+        spawning.resize(run.feed.fd, int(request["rows"]), int(request["columns"]))
+        return {}
+
     def _exec(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
         if request["exec"] in self._keeper.transients:
             raise Refusal("bad-request", "a transient command of that name exists")
@@ -206,10 +213,16 @@ class Operations:
         spawning.resize(command.terminal, int(request["rows"]), int(request["columns"]))
         return {}
 
+    def _exec_read(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        command = self._keeper.transients.get(request["exec"])
+        if command is not None:  # or it has ended meanwhile
+            command.was_read(int(request["bytes"]))
+        return {}
+
     def _exec_signal(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
         command, number = transient.find(self._keeper, request["exec"]), _signal_number(request["signal"])
         if command.live:
-            os.kill(command.pid, number)
+            os.killpg(command.pid, number)  # it leads its own group, and is not reaped yet
         return {}
 
     def _exec_close(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
@@ -279,8 +292,10 @@ class Operations:
         "info": _info,
         "read": _read,
         "write": _write,
+        "resize": _resize,
         "exec": _exec,
         "exec-write": _exec_write,
+        "exec-read": _exec_read,
         "exec-resize": _exec_resize,
         "exec-signal": _exec_signal,
         "exec-close": _exec_close,

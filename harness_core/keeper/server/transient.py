@@ -50,6 +50,9 @@ class Transient:
         self.pid = 0
         self._keeper, self.owner = keeper, owner
         self._left: int | None = request.get("limit")
+        self._window: int | None = request.get("window")
+        self._unread = 0
+        self._flushing = False
         self._dropped = 0
         self._captures: list[Capture] = []
         self.feed: Feed | None = None
@@ -93,6 +96,11 @@ class Transient:
         else:
             self.kill(KILL_WITHIN, lambda survivors: None)
         self._keeper.killer.main_ended(self)
+
+    def was_read(self, size: int) -> None:
+        """Take note that so many bytes of its output have reached whoever wanted them: there is room for more."""
+        self._unread -= size
+        self._resume()
 
     def kill(self, within: float, done: Callable[[list[tuple[int, str]]], None]) -> None:
         """Kill it as a tree."""
@@ -182,10 +190,13 @@ class Transient:
             if not data:
                 return
         self._tell_output(bytes(data), {1: "out", 2: "err"}.get(stream, "mixed"))
-        if self.owner.backlog > HIGH_WATER and self.live:
+        self._unread += len(data)
+        if self.owner.backlog > HIGH_WATER and self.live and not self._flushing:
+            self._flushing = True
+            self.owner.when_flushed(self._flushed)
+        if self._flushing or self._full:
             for capture in self._captures:
                 capture.pause()
-            self.owner.when_flushed(self._resume)
 
     def _output_ended(self) -> None:
         if self.terminal >= 0:
@@ -193,9 +204,18 @@ class Transient:
             if self.feed is not None:
                 self.feed.close()
 
+    @property
+    def _full(self) -> bool:
+        return self._window is not None and self._unread >= self._window
+
+    def _flushed(self) -> None:
+        self._flushing = False
+        self._resume()
+
     def _resume(self) -> None:
-        for capture in self._captures:
-            capture.resume()
+        if self.live and not self._flushing and not self._full:
+            for capture in self._captures:
+                capture.resume()
 
     def _tell_output(self, data: bytes, stream: str) -> None:
         dropped, self._dropped = self._dropped, 0
