@@ -12,6 +12,7 @@ class Command:
 
     `env` is complete for a command that runs where the executor stands; after a layer that goes elsewhere it is the
     outer client's. `cwd` and `user` None mean "as the place does". `prologue` is written to stdin before all else.
+    `size`: the rows and columns that its terminal begins with; None: as the place does.
     """
 
     argv: tuple[str, ...]
@@ -21,6 +22,7 @@ class Command:
     tty: bool = False
     prologue: bytes = b""
     user: str | None = None
+    size: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         # Values of the environment and of later arguments may be secrets, and reprs end up in logs.

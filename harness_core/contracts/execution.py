@@ -27,7 +27,7 @@ class Session(ABC):
 
     @abstractmethod
     async def write(self, data: bytes | None) -> None:
-        """Feed its stdin; None closes it."""
+        """Feed its stdin or terminal; None ends it. Returns once the bytes were taken: core does not bound that in time."""
 
     @abstractmethod
     async def resize(self, rows: int, columns: int) -> None:
@@ -35,7 +35,7 @@ class Session(ABC):
 
     @abstractmethod
     async def signal(self, name: str) -> None:
-        """Send it a signal by name, such as "TERM"."""
+        """Send it a signal by name, such as "TERM"; where the place can, to its whole process group, as a terminal would."""
 
     @abstractmethod
     async def wait(self) -> Exit:
@@ -101,8 +101,15 @@ class ProcessHandle(AttachedHandle):
         """Free what a *finished* run still holds (container, unit, stored output). Idempotent."""
 
     async def write(self, data: bytes | None) -> None:
-        """Write to stdin; None closes it. Without STDIN: raises NotSupported."""
+        """Write to stdin or terminal; None ends it. Returns once the bytes were taken: core does not bound that in time.
+
+        Without STDIN: raises NotSupported.
+        """
         raise NotSupported("this executor can't write to stdin")
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Tell its terminal the new size. Without TTY, and for a run that has no terminal: raises NotSupported."""
+        raise NotSupported("this executor gives its services no terminal")
 
 
 class Launcher(ABC):

@@ -170,6 +170,78 @@ def test_a_flood_without_a_cap_arrives_whole_and_the_keeper_stays_small(home):
     assert grown < 12 << 20
 
 
+def test_a_command_with_a_window_waits_for_its_reader_and_holds_up_nobody_else(home):
+    window = 100_000
+
+    async def story(client):
+        idle = await client.exec(None, ["yes"], env=ENV, window=window)
+        first = idle.output()
+        await anext(first)
+        busy = await client.exec(None, ["head", "-c", "30000000", "/dev/zero"], env=ENV, window=window)
+        size = 0
+        async for chunk in busy.output():
+            size += len(chunk.data)
+        unread = sum(len(chunk.data) for chunk in idle._chunks._queue)
+        seen = 0
+        async for chunk in first:
+            seen += len(chunk.data)
+            if seen > 10 * window:
+                break
+        await idle.aclose()
+        return size, unread
+
+    size, unread = home.play(story)
+
+    assert size == 30_000_000
+    assert unread < window + (256 << 10)
+
+
+def test_a_signal_reaches_the_whole_group_of_a_command(home):
+    async def story(client):
+        # bash waits for what it runs, and goes on if that did not die of the signal: as with Ctrl-C, both must get it.
+        session = await client.exec(None, ["bash", "-c", "trap 'exit 9' INT; echo up; sleep 1000; echo no"], env=ENV)
+        async for _ in session.output():
+            break
+        await session.signal("INT")
+        return (await session.wait()).code
+
+    assert home.play(story) == 9
+
+
+def test_a_write_waits_for_a_command_that_never_reads_and_ends_with_it(home):
+    async def story(client):
+        session = await client.exec(None, ["sh", "-c", "echo up; sleep 1000"], env=ENV, stdin=True, timeout=0.2)
+        async for _ in session.output():
+            break
+        large = asyncio.ensure_future(session.write(b"x" * 500_000))
+        await asyncio.wait({large}, timeout=0.5)
+        assert not large.done()
+        await session.signal("KILL")
+        await large
+        return (await session.wait()).signal
+
+    assert home.play(story) == "KILL"
+
+
+def test_the_terminal_of_a_run_gets_its_size(home):
+    async def story(client):
+        script = "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done"
+        await client.spawn(home.shell(script, tty=True))
+        await client.spawn(home.shell("sleep 1000", run="r2"))
+        seen = b""
+        async for chunk in client.output("r1", follow=True):
+            asked = b"ready" in seen
+            seen += chunk.data
+            if b"ready" in seen and not asked:
+                await client.resize("r1", rows=12, columns=34)
+        for run in ("r1", "r2"):
+            with pytest.raises(Refused, match="no terminal"):
+                await client.resize(run, rows=1, columns=1)
+        return seen
+
+    assert home.play(story).split() == [b"ready", b"12", b"34"]
+
+
 def test_a_lost_link_ends_the_wait_for_a_command(home):
     async def story(client):
         session = await client.exec(None, ["sleep", "1000"], env=ENV)

@@ -109,6 +109,12 @@ class FakeHandle(FakeAttachedHandle, ProcessHandle):
         else:
             self._run.stdin.extend(data)
 
+    async def resize(self, rows: int, columns: int) -> None:
+        """Remember the size; every fake run has a terminal, where TTY is declared."""
+        self._needs(Capability.TTY)
+        self._world.check_link()
+        self._run.size = (rows, columns)
+
     async def exec(self, command: Command) -> Session:
         """A session that answers what the world's `on_exec` says."""
         self._needs(Capability.EXEC)

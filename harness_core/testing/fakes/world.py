@@ -83,6 +83,8 @@ class FakeRun:
     signals: list[str] = field(default_factory=list)
     stdin: bytearray = field(default_factory=bytearray)
     stdin_closed: bool = False
+    size: tuple[int, int] | None = None
+    """of its terminal, once somebody told it"""
     disposed: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)

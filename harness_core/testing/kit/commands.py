@@ -88,6 +88,41 @@ class CommandCases(ExecutorPlaces):
 
         assert joined(await output_of(handle)).strip() == b"a terminal"
 
+    @case(COMMAND, OUTPUT, TTY)
+    async def test_a_terminal_gets_its_size_and_the_program_is_told(self, bench: ExecutorBench) -> None:
+        script = "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done"
+        handle = await bench.launch(self.shell(script, tty=True))
+        await printed(handle, b"ready")
+
+        await handle.resize(31, 97)
+
+        assert joined(await output_of(handle)).splitlines()[-1] == b"31 97"
+
+    @case(COMMAND, OUTPUT, TTY, STDIN)
+    async def test_keys_reach_a_program_through_its_terminal(self, bench: ExecutorBench) -> None:
+        script = "trap 'echo interrupted; exit 4' INT; read line; echo \"<$line>\"; while :; do sleep 0.1; done"
+        handle = await bench.launch(self.shell(script, tty=True, stdin=True))
+
+        await handle.write(b"typed\r")
+        await printed(handle, b"<typed>")
+        await handle.write(b"\x03")
+
+        assert (await handle.wait()).code == 4
+
+    @case(COMMAND, TTY)
+    async def test_without_a_terminal_there_is_nothing_to_resize(self, bench: ExecutorBench) -> None:
+        handle = await bench.launch(self.running())
+
+        with pytest.raises(NotSupported):
+            await handle.resize(24, 80)
+
+    @case(lacks=TTY)
+    async def test_a_new_size_is_refused_where_no_terminal_is_declared(self, bench: ExecutorBench) -> None:
+        handle = await bench.launch(self.running())
+
+        with pytest.raises(NotSupported):
+            await handle.resize(24, 80)
+
     @case(OUTPUT)
     async def test_there_is_no_terminal_unless_asked_for(self, bench: ExecutorBench) -> None:
         handle = await bench.launch(self.shell("test -t 0 || test -t 1 || echo no terminal"))
@@ -123,6 +158,37 @@ class CommandCases(ExecutorPlaces):
         await session.write(None)
 
         assert joined(await _all_of(session)) == b"fed\n"
+        assert (await session.wait()).code == 0
+        await session.aclose()
+
+    @case(EXEC, TTY)
+    async def test_a_command_inside_gets_a_terminal_of_the_size_asked_for(self, bench: ExecutorBench) -> None:
+        handle = await bench.launch(self.running())
+        script = "test -t 0 && test -t 1 && stty size; trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done"
+        session = await handle.exec(replace(self.command(script), stdin=True, tty=True, size=(33, 44)))
+        seen, resized = b"", False
+
+        async for chunk in session.output():
+            seen += chunk.data
+            if b"ready" in seen and not resized:
+                resized = True
+                await session.resize(55, 66)
+
+        assert seen.split() == [b"33", b"44", b"ready", b"55", b"66"]
+        await session.aclose()
+
+    @case(EXEC)
+    async def test_nothing_is_lost_of_a_command_inside_that_is_read_slowly(self, bench: ExecutorBench) -> None:
+        handle = await bench.launch(self.running())
+        session = await handle.exec(self.command("i=0; while [ $i -lt 40 ]; do printf %100000d $i; i=$((i + 1)); done"))
+        reading = session.output()
+        size = len((await anext(reading)).data)
+
+        async for chunk in reading:
+            await asyncio.sleep(0.001)
+            size += len(chunk.data)
+
+        assert size == 4_000_000
         assert (await session.wait()).code == 0
         await session.aclose()
 

@@ -82,6 +82,7 @@ class KeeperHandle(ProcessHandle):
         self._run = spec.run
         self._ports = spec.ports
         self._user = spec.config.get("user")
+        self._tty = spec.command is not None and spec.command.tty
         self._cwd = (spec.command.cwd if spec.command else None) or spec.base_dir
         self._keeper = keeper
         self._state = state
@@ -163,3 +164,10 @@ class KeeperHandle(ProcessHandle):
             raise NotSupported("this service has no stdin", hint="write `stdin: true` or `tty: true` in its block")
         with in_contract_terms():
             await self._keeper.write(self._run, data)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Tell its terminal the new size."""
+        if not self._tty:
+            raise NotSupported("this service has no terminal", hint="write `tty: true` in its block")
+        with in_contract_terms():
+            await self._keeper.resize(self._run, rows=rows, columns=columns)

@@ -100,7 +100,7 @@ PROCESS_ATTACH = Offer(
     summary="a process that already runs on this machine, watched only",
     create=_process_attach,
     schema=ATTACH_SCHEMA,
-    capabilities=frozenset({Capability.EXEC, Capability.STATS}),
+    capabilities=frozenset({Capability.EXEC, Capability.TTY, Capability.STATS}),
     attaches=True,
 )
 

@@ -13,6 +13,9 @@ from harness_core.keeper import Client, ExecSession, Refused
 from harness_plugin_process.account import account_of, check_may_become, environment_as
 from harness_plugin_process.translation import exit_of, in_contract_terms
 
+WINDOW = 256 * 1024
+"""Bytes of output that may wait for a reader before the command has to wait."""
+
 
 async def run_beside(keeper: Client, run: str | None, command: Command, *, cwd: str, user: str | int | None) -> Session:
     """The running command; `cwd` and `user` are what it gets where it does not say itself."""
@@ -22,6 +25,7 @@ async def run_beside(keeper: Client, run: str | None, command: Command, *, cwd: 
         account = account_of(wanted)
         check_may_become(account)
         env = environment_as(account, env)
+    rows, columns = command.size or (24, 80)
     with in_contract_terms():
         session = await keeper.exec(
             run,
@@ -31,6 +35,9 @@ async def run_beside(keeper: Client, run: str | None, command: Command, *, cwd: 
             user=None if wanted is None else account.pw_name,
             tty=command.tty,
             stdin=command.stdin or bool(command.prologue),
+            rows=rows,
+            columns=columns,
+            window=WINDOW,
         )
         try:
             await _feed(session, command)
