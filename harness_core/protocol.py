@@ -11,6 +11,7 @@ A request is a class below; its fields are the params. Some requests *stream*: b
     reset     epoch seq services: the cursor is of another epoch; here is the present state
     progress  service detail: a long step goes on
     line      text: a line of the daemon's own log
+    registry  project service type state health run place endpoints: a record, as `registry.list` tells it
 
 `HELLO` is the first frame that the server sends. The table `METHODS` is all there is: dispatch is by this table alone.
 """
@@ -272,6 +273,61 @@ class ListPlugins(Request):
 
     method: ClassVar[str] = "plugins.list"
 
+class GetEnvironment(Request):
+    """The environment of services: what it is, or would be if they were started now; masked. → {"project", "services":
+    [{"service", "state", "variables": [variable]}]}.
+
+    A variable: name value source file secret problem. `source`: `inherited`, `env_file` (then `file` says which) or `env`.
+    `value` None: it has none now, and `problem` says why. `names`: only these; one that none of the services has: error
+    `variable.unknown`.
+    """
+
+    method: ClassVar[str] = "env.get"
+    project: str
+    services: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
+
+
+class ListRegistry(Request):
+    """What runs where and how it is reached; `project` None: of all projects. → {"services": [record]}.
+
+    A record: project service type state health run place endpoints. `place`: {"host", "network"}, None while a plugin is
+    missing. `endpoints`: [{"name", "protocol", "addresses": [{"host", "port", "within": place | None}]}]; an address is valid
+    within its place, None: anywhere.
+    """
+
+    method: ClassVar[str] = "registry.list"
+    project: str | None = None
+    services: tuple[str, ...] | None = None
+
+
+class ResolveService(Request):
+    """How a service is reached by the service `viewer`, None: from the daemon's machine. → {"project", "service", "from",
+    "place", "endpoints": [{"name", "protocol", "host", "port", "url"}]}; `endpoint`: by this one alone.
+
+    An endpoint that can't be reached from there has neither host nor port; where none can: error `reference.unresolved`,
+    which says why and what to do.
+    """
+
+    method: ClassVar[str] = "registry.resolve"
+    project: str
+    service: str
+    viewer: str | None = None
+    endpoint: str | None = None
+
+
+class WatchRegistry(Request):
+    """Stream `registry` items: first a record of each service as it is, then of each that changes; ends only when cancelled.
+
+    A service that leaves the configuration is told as stopped, and not again.
+    """
+
+    method: ClassVar[str] = "registry.watch"
+    streams: ClassVar[bool] = True
+    project: str | None = None
+    services: tuple[str, ...] | None = None
+
+
 
 class DaemonStatus(Request):
     """→ {pid version api address started_at epoch prefix state_dir degraded projects clients keeper: {pid …} plugins: […]}."""
@@ -313,7 +369,8 @@ METHODS: Mapping[str, type[Request]] = {
     request.method: request
     for request in (
         StartServices, StopServices, RestartServices, StatusOfServices, ListProjects, WhyService, SignalService, ReadLogs,
-        SubscribeEvents, ListEvents, RunHealthChecks, ValidateConfig, PlanConfig, ApplyConfig, GetConfig, ListPlugins,
+        SubscribeEvents, ListEvents, RunHealthChecks, ValidateConfig, PlanConfig, ApplyConfig, GetConfig,
+        GetEnvironment, ListRegistry, ResolveService, WatchRegistry, ListPlugins,
         DaemonStatus, StopDaemon, DaemonLogs, CancelRequest,
     )
 }  # fmt: skip

@@ -37,6 +37,12 @@ class UnknownService(HarnessError):
     kind = "service.unknown"
 
 
+class NoValue(HarnessError):
+    """A variable that was asked for has no value now."""
+
+    kind = "reference.unresolved"
+
+
 class Finish(Exception):
     """Ends the command with this exit code; all there is to say has been said."""
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness_core.cli.session import Session
-from harness_core.protocol import ListEvents, ReadLogs, SubscribeEvents
+from harness_core.protocol import ListEvents, ReadLogs, SubscribeEvents, WatchRegistry
 from harness_core.transport import ConnectionLost, Unreachable
 
 if TYPE_CHECKING:
@@ -105,6 +105,23 @@ def event_batches(session: Session, request: SubscribeEvents, *, limit: int) -> 
             for item in items:
                 reading.take(item)
             yield items
+        stream.result  # noqa: B018 – raises when the daemon ended it with an error
+
+    return _over_restarts(session, read)
+
+
+def record_batches(session: Session, request: WatchRegistry) -> Iterator[list[dict[str, Any]]]:
+    """Records of the registry in batches as they change, over restarts of the daemon; none is given twice in a row."""
+    told: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def read(client: Client) -> Iterator[list[dict[str, Any]]]:
+        stream = client.stream(request)
+        while not stream.ended:
+            client.wait(stream)
+            # Another daemon begins with a record of everything.
+            news = [item for item in stream.take() if told.get((item["project"], item["service"])) != item]
+            told.update({(item["project"], item["service"]): item for item in news})
+            yield news
         stream.result  # noqa: B018 – raises when the daemon ended it with an error
 
     return _over_restarts(session, read)

@@ -27,6 +27,8 @@ COMMANDS = {
     "events": "Show what happened to services, oldest first.",
     "why": "Explain in words why a service is in its state.",
     "health": "Run the health checks now and show what they say.",
+    "env": "Look at the environment of services.",
+    "registry": "Find out what runs where, and how it is reached from where.",
     "validate": "Check the configuration here, without a daemon.",
     "plan": "Show what apply would do, and why, without doing it.",
     "apply": "Make the configuration real: start, restart and remove what it takes.",

@@ -115,6 +115,8 @@ class ServiceConfig:
     command: CommandConfig | None
     env: Mapping[str, str]
     """`env_file`s and `env` merged; templates"""
+    env_files: Mapping[str, str]
+    """the file of each variable of `env` that came from one; not part of the digest"""
     inherited_env: Mapping[str, str]
     """PATH, HOME … and what `inherit_env` names, of the person who applied; literal; not part of the digest"""
     dependencies: Mapping[str, Condition]
@@ -192,6 +194,7 @@ def service_from_json(name: str, block: Mapping[str, Any]) -> ServiceConfig:
         oneshot=block["oneshot"],
         startup_timeout=block["startup_timeout"],
         layers=tuple(LayerConfig(layer["type"], layer["config"]) for layer in block["layers"]),
+        env_files=block.get("env_files", {}),  # what was applied by an older version has none
         ports=tuple(PortConfig(**port) for port in block["ports"]),
         labels=block["labels"],
         limits=Limits(**block["limits"]),

@@ -40,13 +40,14 @@ def read_service(draft: Draft, bundle: Bundle, keys: Keys) -> None:
 
     values, settings = draft.values, draft.around.settings
     config = _read_own_keys(draft, own, keys, resolve)
-    env = _read_env(draft, bundle)
+    env, files = _read_env(draft, bundle)
     wanted = values.get("inherit_env", ())
     draft.block = {
         "type": draft.offer.name if draft.offer else "",
         "config": config,
         "command": read_command(draft),
         "env": env,
+        "env_files": files,
         "inherited_env": inherited(bundle.environment, wanted if wanted is True else tuple(wanted or ())),
         "health_check": read_health(draft, keys, resolve),
         "restart": _restart(draft),
@@ -123,17 +124,21 @@ def _read_own_keys(draft: Draft, node: Pairs, keys: Keys, resolve: Resolve) -> d
     return own.with_paths(value, node, resolve)  # type: ignore[no-any-return]
 
 
-def _read_env(draft: Draft, bundle: Bundle) -> dict[str, str]:
+def _read_env(draft: Draft, bundle: Bundle) -> tuple[dict[str, str], dict[str, str]]:
+    """The environment as written, and the `env_file` of each variable that came from one."""
     env: dict[str, str] = {}
+    files: dict[str, str] = {}
     if "env_file" in draft.values:
         for node in env_files(draft.node):
-            env.update(_env_file(draft, node, bundle))
-    env.update(draft.values.get("env", {}))
-    return env
+            path = absolute(render(node.text, str), base=draft.around.base_of(node), home=draft.around.home)
+            found = _env_file(draft, node, path, bundle)
+            env.update(found)
+            files.update(dict.fromkeys(found, path))
+    written = draft.values.get("env", {})
+    return {**env, **written}, {name: path for name, path in files.items() if name not in written}
 
 
-def _env_file(draft: Draft, node: Scalar, bundle: Bundle) -> dict[str, str]:
-    path = absolute(render(node.text, str), base=draft.around.base_of(node), home=draft.around.home)
+def _env_file(draft: Draft, node: Scalar, path: str, bundle: Bundle) -> dict[str, str]:
     source = bundle.env_files.get(path)
     error = source.error if source else "it was not gathered"
     where = f"{draft.path}.env_file"

@@ -17,6 +17,7 @@ from harness_core.daemon import refusal
 from harness_core.daemon.model import Call, Daemon
 from harness_core.daemon.stream import Stream
 from harness_core.engine.bus import Subscription
+from harness_core.engine.directory import KINDS as REGISTRY_KINDS
 from harness_core.protocol import Request
 
 if TYPE_CHECKING:
@@ -145,6 +146,38 @@ async def handle_get_config(daemon: Daemon, call: Call, request: protocol.GetCon
 
 
 async def handle_list_plugins(daemon: Daemon, call: Call, request: protocol.ListPlugins) -> Result:
+async def handle_get_environment(daemon: Daemon, call: Call, request: protocol.GetEnvironment) -> Result:
+    """The environment of services, masked."""
+    return daemon.manager.environment(request.project, request.services, request.names)
+
+
+async def handle_list_registry(daemon: Daemon, call: Call, request: protocol.ListRegistry) -> Result:
+    """What runs where and how it is reached."""
+    return {"services": daemon.manager.registry(request.project, request.services)}
+
+
+async def handle_resolve_service(daemon: Daemon, call: Call, request: protocol.ResolveService) -> Result:
+    """How a service is reached from where another stands."""
+    return daemon.manager.resolve(request.project, request.service, viewer=request.viewer, endpoint=request.endpoint)
+
+
+async def handle_watch_registry(daemon: Daemon, call: Call, request: protocol.WatchRegistry) -> Result:
+    """Stream records as they change, until cancelled."""
+    manager = daemon.manager
+    told: dict[tuple[str, str], Result] = {}
+    subscription = manager.bus.subscribe(project=request.project, services=request.services, kinds=REGISTRY_KINDS)
+    try:
+        await call.stream.send(_news(manager.registry(request.project, request.services), told))
+        async for items in subscription:
+            # Looked at anew rather than read from the events: what happened in between is told once, as it is now.
+            records = manager.registry_after(items, request.project)
+            wanted = [record for record in records if request.services is None or record["service"] in request.services]
+            await call.stream.send(_news(wanted, told))
+    finally:
+        subscription.close()
+    return {}
+
+
     """What is installed, and what is broken."""
     return daemon.catalog.to_json()
 
@@ -210,6 +243,10 @@ HANDLERS: Mapping[type[Request], Handler] = {
     protocol.ApplyConfig: handle_apply_config,
     protocol.GetConfig: handle_get_config,
     protocol.ListPlugins: handle_list_plugins,
+    protocol.GetEnvironment: handle_get_environment,
+    protocol.ListRegistry: handle_list_registry,
+    protocol.ResolveService: handle_resolve_service,
+    protocol.WatchRegistry: handle_watch_registry,
     protocol.DaemonStatus: handle_daemon_status,
     protocol.StopDaemon: handle_stop_daemon,
     protocol.DaemonLogs: handle_daemon_logs,
@@ -239,6 +276,13 @@ async def _forward(subscription: Subscription, stream: Stream) -> None:
 
 
 async def _states(daemon: Daemon, project: str | None, services: Sequence[str] | None) -> list[Result]:
+def _news(records: Sequence[Result], told: dict[tuple[str, str], Result]) -> list[Result]:
+    """The records that are not as they were told last."""
+    fresh = [record for record in records if told.get((record["project"], record["service"])) != record]
+    told.update({(record["project"], record["service"]): record for record in fresh})
+    return [{"type": "registry", **record} for record in fresh]
+
+
     """The present state of what a subscription is about, for its `reset`."""
     projects = [project] if project is not None else [known["id"] for known in daemon.manager.projects()]
     states: list[Result] = []

@@ -20,7 +20,9 @@ from harness_core.contracts.registry import RegistryBackend
 from harness_core.engine import boot, plugin_loans
 from harness_core.engine.bus import Bus
 from harness_core.engine.capture import Captures
+from harness_core.engine.directory import concerned_by, record_of, seen_from
 from harness_core.engine.drivers import Drivers
+from harness_core.engine.environment import environment_of, unknown
 from harness_core.engine.ladder import KILL_TIMEOUT
 from harness_core.engine.logs import Logs
 from harness_core.engine.orders import Order, OrderKind
@@ -199,6 +201,48 @@ class ServiceManager:
         """Probe now, without effect on state."""
         supervisors = self._project(project).select(services)
         return {"services": list(await asyncio.gather(*map(self._probe, supervisors)))}
+
+    def registry(self, project: str | None, services: Sequence[str] | None) -> list[dict[str, Any]]:
+        """What runs where and how it is reached; `project` None: of all projects."""
+        projects = [self._project(project)] if project is not None else sorted(self._projects.values(), key=lambda p: p.id)
+        return [record_of(supervisor) for found in projects for supervisor in found.select(services)]
+
+    def registry_after(self, items: Iterable[Mapping[str, Any]], project: str | None) -> list[dict[str, Any]]:
+        """What it says now of all that items of the bus are about; what is no more is left out."""
+        concerned = dict.fromkeys(concerned_by(item, project) for item in items)
+        return [
+            record_of(supervisor)
+            for project, service in concerned
+            for found in (self._projects.values() if project is None else filter(None, [self._projects.get(project)]))
+            for name, supervisor in sorted(found.supervisors.items())
+            if service in (None, name)
+        ]
+
+    def resolve(self, project: str, service: str, *, viewer: str | None, endpoint: str | None) -> dict[str, Any]:
+        """How a service is reached by another one, None: from this machine."""
+        found = self._project(project)
+        target = found.select([service])[0]
+        return seen_from(found.select([viewer])[0] if viewer is not None else None, target, endpoint)
+
+    def environment(self, project: str, services: Sequence[str] | None, names: Sequence[str] | None) -> dict[str, Any]:
+        """The variables of services, masked; `names` None: all of them."""
+        found = self._project(project)
+        supervisors, hide = found.select(services), found.masked
+        variables = {supervisor.name: environment_of(supervisor, hide) for supervisor in supervisors}
+        known = {variable["name"] for one in variables.values() for variable in one}
+        if missing := [name for name in names or () if name not in known]:
+            raise unknown(missing, supervisors, sorted(known))
+        return {
+            "project": found.id,
+            "services": [
+                {
+                    "service": supervisor.name,
+                    "state": str(supervisor.state),
+                    "variables": [v for v in variables[supervisor.name] if names is None or v["name"] in names],
+                }
+                for supervisor in supervisors
+            ],
+        }
 
     def config(self, project: str) -> ProjectConfig:
         """The applied configuration."""

@@ -49,6 +49,13 @@ def value(reference: Reference, endpoints: Sequence[Endpoint], asker: Place) -> 
             return f"{endpoint.protocol}://{shown}:{address.port}"
 
 
+def not_running(reference: Reference, state: str) -> Unresolved:
+    """The service that is asked for has no address, because it does not run."""
+    return Unresolved(
+        f"{reference}: {reference.service!r} is {state}, so it has no address now", hint=f"harness start {reference.service}"
+    )
+
+
 def own_value(reference: Reference, ports: Sequence[Port]) -> str:
     """The text of a reference to oneself: the inner port, on one's own loopback."""
     named = [port for port in ports if reference.port in (None, port.name)]

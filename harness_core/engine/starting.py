@@ -164,6 +164,14 @@ class Starter:
     def published(self, spec: LaunchSpec) -> tuple[Endpoint, ...]:
         """The endpoints that the ports of a spec imply."""
         return resolve.published(spec.ports, self.place())
+    def own_ports(self) -> tuple[Port, ...]:
+        """The ports of the present run; without one those that are known already, `auto` ones as they were chosen last."""
+        supervisor = self._supervisor
+        if supervisor.run is not None:
+            return supervisor.run.spec.ports
+        known = [(port, port.inner or supervisor.ports.get(port.name)) for port in supervisor.config.ports]
+        return tuple(Port(port.name, inner, port.outer, port.protocol) for port, inner in known if inner is not None)
+
 
     def place(self) -> Place:
         """Where the service stands."""
@@ -253,8 +261,7 @@ class Starter:
     def _value(self, reference: Reference, ports: tuple[Port, ...] | None = None) -> str:
         supervisor = self._supervisor
         if reference.service == supervisor.name:
-            own = ports if ports is not None else (supervisor.run.spec.ports if supervisor.run else ())
-            return resolve.own_value(reference, own)
+            return resolve.own_value(reference, ports if ports is not None else self.own_ports())
         peer = self._world.peer(supervisor.project, reference.service)
         if peer is None:
             raise resolve.Unresolved(f"{reference}: there is no service {reference.service!r}")
@@ -270,6 +277,8 @@ class Starter:
             elif port.inner is None or (outer is None and place.network is not None):
                 outer = await self._pick_auto(executor, spec, port.name)
             else:
+        if peer.run is None and not peer.endpoints:
+            raise resolve.not_running(reference, peer.state)
                 outer = await self._pick_fixed(executor, spec, outer or port.inner, place)
             picked.append(Port(port.name, port.inner or outer or 0, outer, port.protocol))
         return tuple(picked)

@@ -32,6 +32,7 @@ from harness_core.contracts.events import (
 from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.health import Health
 from harness_core.contracts.offer import Capability, Change, ChangeKind
+from harness_core.contracts.place import Place, Port
 from harness_core.contracts.run import Exit, spec_to_json
 from harness_core.engine import ladder
 from harness_core.engine.boot import Finding, find_again, made_up
@@ -81,6 +82,20 @@ class Supervisor(Standing):
         self._changed()
 
     @property
+    @property
+    def place(self) -> Place | None:
+        """Where the service stands; None while a plugin that it needs is missing."""
+        return self._starter.place() if self._starter.missing() is None else None
+
+    @property
+    def known_ports(self) -> tuple[Port, ...]:
+        """The ports that it listens on, as far as they are known before it runs."""
+        return self._starter.own_ports()
+
+    def rendered(self, template: str) -> str:
+        """A template of its configuration as this service sees it now; raises Unresolved."""
+        return str(self._starter.render(template))
+
     def probes(self) -> list[Probe]:
         """The last probes of the present or last run."""
         return list(self._prober.probes) if self._prober else []

@@ -62,7 +62,8 @@ def test_the_options_of_every_command_stand_there_once():
 def test_the_first_line_of_help_is_that_of_the_table(path):
     command = ALL[path]
     assert command.help
-    tables = {**COMMANDS, **{f"daemon {name}": text for name, text in ALL["daemon"].table.items()}}
+    groups = {name: group for name, group in ALL.items() if isinstance(group, LazyGroup)}
+    tables = {**COMMANDS, **{f"{group} {name}": text for group in groups for name, text in groups[group].table.items()}}
     first = command.help.splitlines()[0]
 
     # One sentence in the list, perhaps more of it in the command's own help.
