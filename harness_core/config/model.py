@@ -19,7 +19,7 @@ from typing import Any
 
 from harness_core.contracts.run import Limits, LogSettings
 
-IRRELEVANT = ("inherited_env", "description", "profiles")
+IRRELEVANT = ("inherited_env", "env_files", "description", "profiles")
 """Keys whose change is no change of what runs."""
 
 
@@ -186,6 +186,7 @@ def service_from_json(name: str, block: Mapping[str, Any]) -> ServiceConfig:
         config=block["config"],
         command=CommandConfig(**{**command, "argv": tuple(command["argv"])}) if command else None,
         env=block["env"],
+        env_files=block.get("env_files", {}),  # what was applied by an older version has none
         inherited_env=block["inherited_env"],
         dependencies={k: Condition(v) for k, v in block["dependencies"].items()},
         health_check=HealthConfig(**health) if health else None,
@@ -194,7 +195,6 @@ def service_from_json(name: str, block: Mapping[str, Any]) -> ServiceConfig:
         oneshot=block["oneshot"],
         startup_timeout=block["startup_timeout"],
         layers=tuple(LayerConfig(layer["type"], layer["config"]) for layer in block["layers"]),
-        env_files=block.get("env_files", {}),  # what was applied by an older version has none
         ports=tuple(PortConfig(**port) for port in block["ports"]),
         labels=block["labels"],
         limits=Limits(**block["limits"]),
