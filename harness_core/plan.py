@@ -43,6 +43,8 @@ class Step:
     service: str
     action: Action
     reason: str = ""
+    off: bool = False
+    """left out, because none of its profiles is named"""
 
 
 STALLED = frozenset({State.STOP_STUCK, State.BLOCKED})
@@ -72,15 +74,21 @@ def plan_apply(
     to_start = graph.closure(needs, wanted or ())
     removed = [name for name in observed if name not in new.services]
     steps = [_removal(name, observed[name], old, new) for name in _stop_order(removed, old)]
+    enabled = set(new.enabled())
     for name in graph.order(needs):
         seen = observed.get(name)
+        if name not in enabled and name not in to_start and not (seen and is_up(seen)):
+            steps.append(off(new.services[name]))
+            continue
         steps.append(_step(new.services[name], seen, old.services.get(name) if old else None, name in to_start))
     return tuple(steps)
 
 
-def plan_start(config: ProjectConfig, observed: Mapping[str, Observed], names: Collection[str] | None) -> tuple[Step, ...]:
-    """Steps to start services and what they depend on; None: all of them."""
-    wanted = config.services.keys() if names is None else names
+def plan_start(
+    config: ProjectConfig, observed: Mapping[str, Observed], names: Collection[str] | None, *, profiles: Collection[str] = ()
+) -> tuple[Step, ...]:
+    """Steps to start services and what they depend on; None: all that run with the applied profiles and these."""
+    wanted = config.enabled(profiles) if names is None else names
     needs = dependencies(config)
     concerned = graph.closure(needs, wanted)
     return tuple(
@@ -119,11 +127,21 @@ def changed_keys(old: ServiceConfig, new: ServiceConfig) -> list[str]:
     return sorted(k for k in keys if k not in IRRELEVANT and old.block.get(k) != new.block.get(k))
 
 
+def is_up(seen: Observed) -> bool:
+    """Whether a service is up, or on its way there."""
+    return seen.state in ACTIVE and seen.wanted
+
+
+def off(service: ServiceConfig) -> Step:
+    """What happens to a service that runs only when it, or a profile of its own, is named."""
+    return Step(service.name, Action.KEEP, f"off: runs only with the profile {' or '.join(service.profiles)}", off=True)
+
+
 def _step(service: ServiceConfig, seen: Observed | None, old: ServiceConfig | None, to_start: bool) -> Step:
     if seen is None:
         return Step(service.name, Action.START, "new") if to_start else Step(service.name, Action.KEEP, "new, not started")
     changed = seen.digest != service.digest
-    up = seen.state in ACTIVE and seen.wanted
+    up = is_up(seen)
     if up and changed:
         keys = changed_keys(old, service) if old else []
         return Step(service.name, Action.RESTART, "changed: " + ", ".join(keys) if keys else "its definition changed")

@@ -90,13 +90,17 @@ class Request:
 
 
 class StartServices(Request):
-    """Start services and what they depend on; None: all. → Outcome. Streams events of the services concerned."""
+    """Start services and what they depend on. → Outcome. Streams events of the services concerned.
+
+    None: all that run with the profiles that were applied, and with `profiles`.
+    """
 
     method: ClassVar[str] = "services.start"
     role: ClassVar[Role] = Role.OPERATE
     streams: ClassVar[bool] = True
     project: str
     services: tuple[str, ...] | None = None
+    profiles: tuple[str, ...] = ()
     wait: bool = True
     timeout: float | None = None
 
@@ -137,6 +141,7 @@ class StatusOfServices(Request):
 
     ServiceStatus: name type state health pid run ref started_at restarts exit reason endpoints containment oneshot wanted
     waiting_for description; with `detailed` also memory cpu_seconds processes notes crash_safe dependencies.
+    `services` None: all but those that are off by their profiles and were never started.
     """
 
     method: ClassVar[str] = "services.status"
@@ -235,7 +240,7 @@ class PlanConfig(Request):
     """What applying a bundle would do, without any effect. → Plan.
 
     Plan: {"project", "name", "steps": [{"service", "action": "start|stop|restart|remove|keep", "reason"}], "changes": bool,
-    "problems": [warnings]}.
+    "off": [services that run only when named, or with a profile that was not], "problems": [warnings]}.
     `services`: apply, and start only these and what they depend on.
     """
 
@@ -267,11 +272,6 @@ class GetConfig(Request):
     method: ClassVar[str] = "config.get"
     project: str
 
-
-class ListPlugins(Request):
-    """What the daemon has installed and what is broken. → {"plugins": [...], "broken": [...]}."""
-
-    method: ClassVar[str] = "plugins.list"
 
 class GetEnvironment(Request):
     """The environment of services: what it is, or would be if they were started now; masked. → {"project", "services":
@@ -327,6 +327,11 @@ class WatchRegistry(Request):
     project: str | None = None
     services: tuple[str, ...] | None = None
 
+
+class ListPlugins(Request):
+    """What the daemon has installed and what is broken. → {"plugins": [...], "broken": [...]}."""
+
+    method: ClassVar[str] = "plugins.list"
 
 
 class DaemonStatus(Request):

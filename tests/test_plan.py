@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -133,3 +134,45 @@ def test_dependents_that_run_are_found_also_at_a_distance() -> None:
     assert running_dependents(config, all_in(config, State.RUNNING), ["db"]) == ["api", "web"]
     assert running_dependents(config, all_in(config, State.RUNNING, api=State.FAILED), ["db"]) == ["web"]
     assert running_dependents(config, all_in(config, State.RUNNING), ["db", "api", "web"]) == []
+
+
+PROFILES = {"api": {}, "trace": {"profiles": ["debug"], "dependencies": {"seed": "started"}}, "seed": {"profiles": ["seed"]}}
+
+
+def with_profiles(*profiles: str) -> ProjectConfig:
+    return replace(project(PROFILES), profiles=profiles)
+
+
+def test_what_is_off_is_neither_started_nor_counted_unless_it_is_named() -> None:
+    config = with_profiles()
+
+    steps = plan_apply(None, config, {}, config.enabled())
+    named = plan_apply(None, config, {}, ["trace"])
+
+    assert [(s.service, s.action, s.off) for s in steps] == [
+        ("api", Action.START, False), ("seed", Action.KEEP, True), ("trace", Action.KEEP, True),
+    ]  # fmt: skip
+    assert steps[2].reason == "off: runs only with the profile debug"
+    assert [(s.service, s.action, s.off) for s in named if s.action is Action.START] == [
+        ("seed", Action.START, False), ("trace", Action.START, False),
+    ]  # fmt: skip
+
+
+def test_what_runs_goes_on_without_its_profile_and_restarts_when_it_changed() -> None:
+    config = with_profiles()
+    changed = replace(project({**PROFILES, "seed": {"profiles": ["seed"], "env": {"A": "1"}}}))
+    up = all_in(config, State.RUNNING)
+
+    assert told(plan_apply(config, changed, up, changed.enabled())) == [
+        ("api", "keep", "already running"), ("seed", "restart", "changed: env"), ("trace", "keep", "already running"),
+    ]  # fmt: skip
+
+
+def test_a_start_of_all_goes_by_the_applied_profiles_and_those_of_the_request() -> None:
+    def started(config: ProjectConfig, names: list[str] | None, *profiles: str) -> list[str]:
+        return [s.service for s in plan_start(config, all_in(config, State.STOPPED), names, profiles=profiles)]
+
+    assert started(with_profiles(), None) == ["api"]
+    assert started(with_profiles("seed"), None) == ["api", "seed"]
+    assert started(with_profiles(), None, "debug") == ["api", "seed", "trace"]
+    assert started(with_profiles(), ["trace"]) == ["seed", "trace"]

@@ -58,6 +58,40 @@ class ServiceName(click.ParamType):  # type: ignore[type-arg]  # generic only in
         return [CompletionItem(name) for name in service_names(settings_of(ctx)) if name.startswith(incomplete)]
 
 
+class ProfileName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """A profile's name; the shell completes it from the configuration."""
+
+    name = "profile"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; nothing but blanks is none."""
+        name = str(value).strip()
+        return name or self.fail("a profile has a name", param, ctx)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The names in HARNESS_PROFILES, between commas."""
+        return [name for name in rv.split(",") if name.strip()]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The profiles in the configuration that begin like this."""
+        from harness_core.cli.project import profile_names
+
+        return [CompletionItem(name) for name in profile_names(settings_of(ctx)) if name.startswith(incomplete)]
+
+
+def profiles() -> click.Option:
+    """`--profile`."""
+    return click.Option(
+        ["--profile", "profiles"],
+        type=ProfileName(),
+        metavar="NAME",
+        multiple=True,
+        envvar="HARNESS_PROFILES",
+        help="Also the services with this profile; repeatable, `*` for all; default: HARNESS_PROFILES, separated by commas.",
+    )
+
+
 def services() -> click.Argument:
     """`[SERVICE]...`: none means all."""
     return click.Argument(["services"], metavar="[SERVICE]...", nargs=-1, type=ServiceName())

@@ -9,37 +9,64 @@ from typing import TYPE_CHECKING
 from harness_core.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness_core.config.bundle import Bundle
+    from harness_core.config.nodes import Node
 
 
-def gathered(settings: Settings, *, strict: bool = False) -> Bundle:
+def gathered(settings: Settings, *, profiles: Sequence[str] = (), strict: bool = False) -> Bundle:
     """The configuration as text, with what it needs from here."""
     from harness_core.config.gather import gather
 
-    return gather(_file(settings), cwd=Path.cwd(), environ=os.environ, project=settings.project, strict=strict)
+    first, more = _files(settings)
+    return gather(
+        first,
+        more=more,
+        cwd=Path.cwd(),
+        environ=os.environ,
+        project=settings.project,
+        profiles=profiles,
+        strict=strict,
+    )
 
 
 def identify(settings: Settings) -> str:
     """The project's id; nothing is parsed for it beyond the name."""
     from harness_core.config.identity import identify as identify_project
 
-    return identify_project(_file(settings), cwd=Path.cwd(), environ=os.environ, project=settings.project)
+    first, more = _files(settings)
+    return identify_project(first, more=more, cwd=Path.cwd(), environ=os.environ, project=settings.project)
 
 
 def service_names(settings: Settings) -> list[str]:
     """The services in the configuration, for shells to complete; none where it can't be read."""
-    from harness_core.config.load import load
+    return sorted(_services(settings))
+
+
+def profile_names(settings: Settings) -> list[str]:
+    """The profiles in the configuration, for shells to complete; none where it can't be read."""
+    from harness_core.config.nodes import Items, Pairs, Scalar
+
+    lists = (node.get("profiles") for node in _services(settings).values() if isinstance(node, Pairs))
+    return sorted({item.text for node in lists if isinstance(node, Items) for item in node.items if isinstance(item, Scalar)})
+
+
+def _services(settings: Settings) -> dict[str, Node]:
+    from harness_core.config.document import assemble
     from harness_core.config.nodes import Pairs
     from harness_core.contracts.errors import HarnessError
 
     try:
-        main = gathered(settings).files[0]
+        bundle = gathered(settings)
     except HarnessError:
-        return []
-    root, _ = load(main.text, file=main.path)
+        return {}
+    root = assemble(bundle.files, bundle.find, variables=bundle.variables, home=bundle.home).root
     services = root.get("services") if root else None
-    return sorted(services.pairs) if isinstance(services, Pairs) else []
+    return {name: node for name, (_, node) in services.pairs.items()} if isinstance(services, Pairs) else {}
 
 
-def _file(settings: Settings) -> Path | None:
-    return Path(settings.file) if settings.file else None
+def _files(settings: Settings) -> tuple[Path | None, list[Path]]:
+    """The first file that was named, None for the one that is found, and those over it."""
+    named = [Path(file) for file in settings.files]
+    return (named[0], named[1:]) if named else (None, [])

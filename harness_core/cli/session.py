@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -67,11 +67,11 @@ class Session:
         self.output.detail(f"project {found}")
         return found
 
-    def bundle(self, *, strict: bool = False) -> dict[str, Any]:
+    def bundle(self, *, profiles: Sequence[str] = (), strict: bool = False) -> dict[str, Any]:
         """The configuration as text, with what it needs from here, ready to be sent."""
         from harness_core.cli.project import gathered
 
-        bundle = gathered(self.settings, strict=strict)
+        bundle = gathered(self.settings, profiles=profiles, strict=strict)
         self.output.detail("configuration " + ", ".join(file.path for file in bundle.files))
         return bundle.to_json()
 

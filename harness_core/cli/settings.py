@@ -14,7 +14,7 @@ _KEY = "harness.settings"
 class Settings:
     """The global options."""
 
-    file: str | None = None
+    files: tuple[str, ...] = ()
     project: str | None = None
     json: bool = False
     quiet: bool = False
@@ -23,7 +23,7 @@ class Settings:
 
 
 def settings_of(context: click.Context) -> Settings:
-    """What was said before and after the subcommand; the later one wins."""
+    """What was said before and after the subcommand; the later one wins, files add up."""
     return Settings(**context.meta.get(_KEY, {}))
 
 
@@ -43,9 +43,13 @@ def global_options(*, taken: frozenset[str]) -> list[click.Option]:
 
 _OPTIONS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
     (
-        "file",
+        "files",
         ("-f", "-c", "--file", "--config"),
-        {"metavar": "FILE", "multiple": True, "help": "The configuration; default: services.yaml here or in a parent folder."},
+        {
+            "metavar": "FILE",
+            "multiple": True,
+            "help": "The configuration; default: services.yaml here or in a parent folder. Repeated: later files win key by key.",
+        },
     ),
     ("project", ("-p", "--project"), {"metavar": "NAME", "help": "The project, instead of the one that the file stands for."}),
     ("json", ("--json",), {"is_flag": True, "help": "Answer in JSON, errors too."}),
@@ -58,8 +62,5 @@ _OPTIONS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if not value:
         return
-    if parameter.name == "file":
-        if len(value) > 1:
-            raise click.BadParameter("one file at a time", ctx=context, param=parameter)
-        value = value[0]
-    context.meta.setdefault(_KEY, {})[parameter.name] = value
+    said = context.meta.setdefault(_KEY, {})
+    said[parameter.name] = (*said.get("files", ()), *value) if parameter.name == "files" else value

@@ -96,10 +96,12 @@ class _Assembly:
         document.bases.setdefault(source.path, _folder(source.path))
         if source.error:
             message = f"can't read the configuration: {source.error}"
-            return self._break([Problem("config.syntax", message, Position(source.path, 1, 1))])
+            self._break([Problem("config.syntax", message, Position(source.path, 1, 1))])
+            return None
         root, problems = load(source.text, file=source.path, spent=self._spent)
         if root is None:
-            return self._break(problems)
+            self._break(problems)
+            return None
         document.problems += problems
         if "include" in root.pairs:
             root = self._with_included(source, root)

@@ -141,10 +141,18 @@ class ServiceConfig:
     base_dir: str
     block: Mapping[str, Any] = field(repr=False, hash=False, compare=False)
     """the canonical JSON that this was made from"""
+    _digest: list[str] = field(default_factory=list, init=False, repr=False, hash=False, compare=False)
+    """the digest, once it was asked for"""
 
     @property
     def digest(self) -> str:
         """Changes exactly when the definition does: not with key order, nor with the inherited environment."""
+        # Kept: each plan and each launch asks several times, and to work it out takes longer than all that they compare.
+        if not self._digest:
+            self._digest.append(self._work_out_digest())
+        return self._digest[0]
+
+    def _work_out_digest(self) -> str:
         # Secrets stand in `env` and `config` already; those of the inherited environment must not count.
         relevant = {k: v for k, v in self.block.items() if k not in ("secrets", *IRRELEVANT)}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]

@@ -30,8 +30,9 @@ Handler = Callable[[Daemon, Call, Any], Awaitable[Result]]
 async def handle_start_services(daemon: Daemon, call: Call, request: protocol.StartServices) -> Result:
     """Start services."""
     work = daemon.manager.start(
-        request.project, request.services, wait=request.wait, timeout=request.timeout, by=call.caller.name
-    )
+        request.project, request.services, profiles=request.profiles, wait=request.wait, timeout=request.timeout,
+        by=call.caller.name,
+    )  # fmt: skip
     return await _with_events(daemon, call, request.project, work)
 
 
@@ -145,7 +146,6 @@ async def handle_get_config(daemon: Daemon, call: Call, request: protocol.GetCon
     return {"project": request.project, "config": resolved(daemon.manager.config(request.project))}
 
 
-async def handle_list_plugins(daemon: Daemon, call: Call, request: protocol.ListPlugins) -> Result:
 async def handle_get_environment(daemon: Daemon, call: Call, request: protocol.GetEnvironment) -> Result:
     """The environment of services, masked."""
     return daemon.manager.environment(request.project, request.services, request.names)
@@ -178,6 +178,7 @@ async def handle_watch_registry(daemon: Daemon, call: Call, request: protocol.Wa
     return {}
 
 
+async def handle_list_plugins(daemon: Daemon, call: Call, request: protocol.ListPlugins) -> Result:
     """What is installed, and what is broken."""
     return daemon.catalog.to_json()
 
@@ -242,11 +243,11 @@ HANDLERS: Mapping[type[Request], Handler] = {
     protocol.PlanConfig: handle_plan_config,
     protocol.ApplyConfig: handle_apply_config,
     protocol.GetConfig: handle_get_config,
-    protocol.ListPlugins: handle_list_plugins,
     protocol.GetEnvironment: handle_get_environment,
     protocol.ListRegistry: handle_list_registry,
     protocol.ResolveService: handle_resolve_service,
     protocol.WatchRegistry: handle_watch_registry,
+    protocol.ListPlugins: handle_list_plugins,
     protocol.DaemonStatus: handle_daemon_status,
     protocol.StopDaemon: handle_stop_daemon,
     protocol.DaemonLogs: handle_daemon_logs,
@@ -275,7 +276,6 @@ async def _forward(subscription: Subscription, stream: Stream) -> None:
         await stream.send(items)
 
 
-async def _states(daemon: Daemon, project: str | None, services: Sequence[str] | None) -> list[Result]:
 def _news(records: Sequence[Result], told: dict[tuple[str, str], Result]) -> list[Result]:
     """The records that are not as they were told last."""
     fresh = [record for record in records if told.get((record["project"], record["service"])) != record]
@@ -283,6 +283,7 @@ def _news(records: Sequence[Result], told: dict[tuple[str, str], Result]) -> lis
     return [{"type": "registry", **record} for record in fresh]
 
 
+async def _states(daemon: Daemon, project: str | None, services: Sequence[str] | None) -> list[Result]:
     """The present state of what a subscription is about, for its `reset`."""
     projects = [project] if project is not None else [known["id"] for known in daemon.manager.projects()]
     states: list[Result] = []

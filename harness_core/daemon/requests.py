@@ -26,7 +26,9 @@ BUNDLE_SCHEMA = {
     "type": "object",
     "properties": {
         "files": {"type": "array", "items": _FILE, "minItems": 1, "maxItems": 100},
+        "included": {"type": "object", "additionalProperties": _FILE},
         "env_files": {"type": "object", "additionalProperties": _FILE},
+        "profiles": {"type": "array", "items": {"type": "string"}},
         "variables": _TEXTS,
         "environment": _TEXTS,
         "project": {"type": ["string", "null"]},

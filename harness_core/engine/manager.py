@@ -164,9 +164,9 @@ class ServiceManager:
         ]
 
     async def status(self, project: str, services: Sequence[str] | None, *, detailed: bool) -> dict[str, Any]:
-        """How services are."""
+        """How services are; None: all but those that are off by their profiles and were never started."""
         found = self._project(project)
-        supervisors = found.select(services)
+        supervisors = found.on() if services is None else found.select(services)
         if detailed:
             described = await asyncio.gather(*map(detailed_status_of, supervisors))
         else:
@@ -262,15 +262,23 @@ class ServiceManager:
     # --- what can be told ------------------------------------------------------------------------------------------
 
     async def start(
-        self, project: str, services: Sequence[str] | None, *, wait: bool, timeout: float | None, by: str
+        self,
+        project: str,
+        services: Sequence[str] | None,
+        *,
+        profiles: Sequence[str] = (),
+        wait: bool,
+        timeout: float | None,
+        by: str,
     ) -> dict[str, Any]:
-        """Start services and what they depend on."""
+        """Start services and what they depend on; None: all that run with the profiles applied and these."""
         found = self._project(project)
         found.select(services)
+        found.check_profiles(profiles)
 
         async def accept() -> tuple[Step, ...]:
             async with self._acting(found, f"start asked by {by}"):
-                steps = plan_start(found.config, found.observed, services)
+                steps = plan_start(found.config, found.observed, services, profiles=profiles)
                 starting = [step.service for step in steps if step.action is Action.START]
                 await self._prepare(found, [found.supervisors[name] for name in starting], frozenset())
                 await self._store.save_wishes(found.id, {name: found.wish_to_start(name) for name in _names(steps)})
@@ -334,7 +342,7 @@ class ServiceManager:
     ) -> dict[str, Any]:
         """Stop and start services; dependents stay, and what they depend on is started where it is not."""
         found = self._project(project)
-        names = {supervisor.name for supervisor in found.select(services)}
+        names = {supervisor.name for supervisor in (found.on() if services is None else found.select(services))}
 
         async def accept() -> tuple[Step, ...]:
             async with self._acting(found, f"restart asked by {by}"):
@@ -421,7 +429,7 @@ class ServiceManager:
 
     def _plan_apply(self, config: ProjectConfig, services: Sequence[str] | None, *, start: bool) -> tuple[Step, ...]:
         found = self._projects.get(config.id)
-        wanted = (list(config.services) if services is None else services) if start else None
+        wanted = (config.enabled() if services is None else services) if start else None
         return plan_apply(found.config if found else None, config, found.observed if found else {}, wanted)
 
     def _scratch(
@@ -607,6 +615,7 @@ def _plan_to_json(config: ProjectConfig, steps: Sequence[Step]) -> dict[str, Any
         "name": config.name,
         "steps": [{"service": s.service, "action": str(s.action), "reason": s.reason} for s in steps],
         "changes": any(step.action is not Action.KEEP for step in steps),
+        "off": [step.service for step in steps if step.off],
         "problems": [],
     }
 

@@ -32,6 +32,12 @@ class UnknownService(HarnessError):
     kind = "service.unknown"
 
 
+class UnknownProfile(HarnessError):
+    """No service of the project has such a profile; the hint suggests one."""
+
+    kind = "config.unknown-profile"
+
+
 class RunningDependents(HarnessError):
     """A stop would take the ground from under running services."""
 
@@ -72,6 +78,20 @@ class Project:
         if unknown:
             raise UnknownService(_no_such(unknown, self.config.name), hint=_suggestion(unknown, self.supervisors))
         return [self.supervisors[name] for name in dict.fromkeys(names)]
+
+    def on(self) -> list[Supervisor]:
+        """The supervisors of all services but those that are off by their profiles and were never started."""
+        enabled = set(self.config.enabled())
+        return [s for s in self.select(None) if s.name in enabled or s.wanted or s.state is not State.STOPPED]
+
+    def check_profiles(self, profiles: Sequence[str]) -> None:
+        """Raise UnknownProfile when no service has one of these."""
+        known = sorted({profile for service in self.config.services.values() for profile in service.profiles})
+        for profile in profiles:
+            if profile not in known and profile != "*":
+                close = difflib.get_close_matches(profile, known, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+                raise UnknownProfile(f"no service of {self.config.name!r} has the profile {profile!r}", hint=hint)
 
     def refuse_dependents(self, services: Sequence[str]) -> None:
         """Raise RunningDependents when something that runs needs one of these."""

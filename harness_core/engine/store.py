@@ -180,6 +180,7 @@ class Store:
                 "path": config.path,
                 "description": config.description,
                 "networks": dict(config.networks),
+                "profiles": list(config.profiles),
             },
         }
         await self._intend([*_wish_changes(config.id, wishes), Change("project", config.id, body)])
@@ -287,6 +288,9 @@ class Store:
                 self._later[key] = replace(newer, value={**newer.value, "up": change.value["up"]})
 
     async def _commit_in_batches(self, changes: Sequence[Change]) -> None:
+        if 0 < len(changes) <= MAX_CHANGES and _size(changes) <= MAX_COMMIT_BYTES * 0.9:
+            await self._registry.commit(changes)
+            return
         batch: list[Change] = []
         size = 0
         for change in changes:
@@ -298,6 +302,11 @@ class Store:
             size += weight
         if batch:
             await self._registry.commit(batch)
+
+
+def _size(changes: Sequence[Change]) -> int:
+    # All in one go: each call of `dumps` costs as much as a small value.
+    return len(json.dumps([change.value for change in changes])) + sum(len(change.key) for change in changes)
 
 
 def _wish_changes(project: str, wishes: Mapping[str, Wish]) -> list[Change]:

@@ -47,7 +47,8 @@ def test_ctrl_c_while_modules_are_imported_shows_no_traceback(tmp_path):
         (["daemon", "start", "--listen", "nonsense"], "not HOST:PORT"),
         (["daemon", "start", "--listen", "localhost:99999"], "not HOST:PORT"),
         (["daemon"], "harness daemon --help"),
-        (["-f", "a", "-f", "b", "version"], "harness --help"),
+        (["start", "--profile", "debug", "api"], "a service that is named starts whatever its profiles"),
+        (["apply", "--profile", " "], "harness apply --help"),
     ],
 )
 def test_a_wrong_command_line_is_answered_with_a_hint_and_2(capsys, arguments, hint):
@@ -85,6 +86,26 @@ def test_the_configuration_may_be_named_by_all_of_its_flags(project, capsys, fla
     assert main(["validate", flag, "other.yaml", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out)["name"] == "other"
+
+
+def test_several_files_add_up_before_and_after_the_command_and_the_later_one_wins(project, capsys):
+    (project / "b.yaml").write_text("description: b\nservices: { api: { env: { A: b, B: b } } }\n")
+    (project / "c.yaml").write_text("services: { api: { env: { B: c } } }\n")
+
+    assert main(["-f", "services.yaml", "-f", "b.yaml", "config", "-f", "c.yaml", "--json"]) == 0
+
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["description"] == "b"
+    assert shown["services"]["api"]["env"] == {"A": "b", "B": "c"}
+
+
+def test_a_mistake_in_the_second_file_is_shown_with_its_line(project, capsys):
+    (project / "b.yaml").write_text("services:\n  api:\n    oneshto: true\n")
+
+    assert main(["validate", "-f", "services.yaml", "-f", "b.yaml"]) == 3
+
+    told = f"{project / 'b.yaml'}:3:5: error: unknown key 'oneshto' (did you mean 'oneshot'?)"
+    assert told in capsys.readouterr().out
 
 
 def test_the_later_one_of_two_settings_wins(project, capsys):

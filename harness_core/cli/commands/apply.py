@@ -12,9 +12,12 @@ from harness_core.protocol import ApplyConfig
 
 
 @pass_session
-def apply(session: Session, services: tuple[str, ...], start: bool, wait: bool, timeout: float | None) -> int:
+def apply(
+    session: Session, services: tuple[str, ...], profiles: tuple[str, ...], start: bool, wait: bool, timeout: float | None
+) -> int:
     """Make the configuration real."""
-    request = ApplyConfig(bundle=session.bundle(), services=options.names(services), start=start, wait=wait, timeout=timeout)
+    bundle = session.bundle(profiles=profiles)
+    request = ApplyConfig(bundle=bundle, services=options.names(services), start=start, wait=wait, timeout=timeout)
     return carry_out(session, request)
 
 
@@ -23,11 +26,12 @@ command = HarnessCommand(
     callback=apply,
     params=[
         options.services(),
+        options.profiles(),
         click.Option(["--start/--no-start"], default=True, help="Start what does not run yet; the default."),
         options.wait(),
         options.timeout(),
     ],
     help="Make the configuration real: start, restart and remove what it takes, and nothing else.\n\n"
     "With names, only these and what they depend on are started.",
-    examples=("harness apply", "harness apply --no-start", "harness apply api --timeout 1m"),
+    examples=("harness apply", "harness apply --no-start", "harness apply --profile debug", "harness apply api --timeout 1m"),
 )

@@ -11,9 +11,9 @@ from harness_core.protocol import PlanConfig
 
 
 @pass_session
-def plan(session: Session, services: tuple[str, ...]) -> None:
+def plan(session: Session, services: tuple[str, ...], profiles: tuple[str, ...]) -> None:
     """Show what apply would do."""
-    answer = session.call(PlanConfig(bundle=session.bundle(), services=options.names(services)))
+    answer = session.call(PlanConfig(bundle=session.bundle(profiles=profiles), services=options.names(services)))
     if session.settings.json:
         session.output.json(answer)
         return
@@ -25,7 +25,7 @@ def plan(session: Session, services: tuple[str, ...]) -> None:
 command = HarnessCommand(
     "plan",
     callback=plan,
-    params=[options.services()],
+    params=[options.services(), options.profiles()],
     help="Show what apply would do, and why, without any effect.\n\nWith -v also what stays as it is; with -q no summary.",
-    examples=("harness plan", "harness plan --json", "harness plan api"),
+    examples=("harness plan", "harness plan --json", "harness plan api", "harness plan --profile debug"),
 )

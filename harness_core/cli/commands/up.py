@@ -18,13 +18,14 @@ from harness_core.protocol import ApplyConfig, PlanConfig
 def up(
     session: Session,
     services: tuple[str, ...],
+    profiles: tuple[str, ...],
     detach: bool,
     wait: bool | None,
     timeout: float | None,
     exit_code_from: str | None,
 ) -> int:
     """Apply the configuration and start everything."""
-    bundle, names = session.bundle(), options.names(services)
+    bundle, names = session.bundle(profiles=profiles), options.names(services)
     if detach or wait is not None:
         if exit_code_from:
             raise UsageFault("--exit-code-from needs up in the foreground", hint="leave out -d, --wait and --no-wait")
@@ -48,7 +49,7 @@ def _stay(
         say_warnings(session, plan)
     actions = {step["service"]: step["action"] for step in plan["steps"] if step["action"] not in ("stop", "remove")}
     started = tuple(name for name, action in actions.items() if action == "start")
-    shown = set(actions) if names is None else {name for name, action in actions.items() if name in names or action != "keep"}
+    shown = {name for name, action in actions.items() if names is None or name in names or action != "keep"} - set(plan["off"])
     if exit_code_from is not None and exit_code_from not in shown:
         close = difflib.get_close_matches(exit_code_from, shown, n=1)
         raise UsageFault(
@@ -71,6 +72,7 @@ command = HarnessCommand(
     callback=up,
     params=[
         options.services(),
+        options.profiles(),
         click.Option(["-d", "--detach"], is_flag=True, help="Leave the services to the daemon once they are up."),
         click.Option(
             ["--wait/--no-wait"],
@@ -98,5 +100,6 @@ command = HarnessCommand(
         "harness up -d --timeout 2m && harness status",
         "harness up --wait || harness logs --tail 50",
         "harness up --exit-code-from tests",
+        "harness -f services.yaml -f local.yaml up --profile debug",
     ),
 )

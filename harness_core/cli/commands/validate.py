@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harness_core.cli import options
 from harness_core.cli.failures import ExitCode
 from harness_core.cli.lazy import HarnessCommand
 from harness_core.cli.project import gathered
@@ -14,7 +15,7 @@ from harness_core.cli.words import plural
 
 
 @pass_session
-def validate(session: Session, strict: bool) -> int:
+def validate(session: Session, profiles: tuple[str, ...], strict: bool) -> int:
     """Check the configuration."""
     from harness_core.config.problem import InvalidConfig
     from harness_core.config.validate import parse
@@ -22,7 +23,7 @@ def validate(session: Session, strict: bool) -> int:
 
     output = session.output
     try:
-        parsed = parse(gathered(session.settings, strict=strict), discover())
+        parsed = parse(gathered(session.settings, profiles=profiles, strict=strict), discover())
     except InvalidConfig as e:
         if session.settings.json:
             raise
@@ -54,7 +55,10 @@ def _show(session: Session, problems: list[dict[str, object]]) -> None:
 command = HarnessCommand(
     "validate",
     callback=validate,
-    params=[click.Option(["--strict"], is_flag=True, help="A variable that is not set is an error, not a warning.")],
+    params=[
+        options.profiles(),
+        click.Option(["--strict"], is_flag=True, help="A variable that is not set is an error, not a warning."),
+    ],
     help="Check the configuration here, without a daemon: all problems at once, each with its place and what to do.\n\n"
     "Exit 3 when there are errors.",
     examples=("harness validate", "harness validate --strict", "harness validate -f other.yaml --json"),
