@@ -18,7 +18,7 @@ from harness_core.config.nodes import Items, Node, Pairs, Scalar
 from harness_core.config.plugin_keys import PluginKeys, Resolve
 from harness_core.config.ports import read_ports
 from harness_core.config.problem import Position, Problem
-from harness_core.config.shape import WRONG, shown
+from harness_core.config.shape import WRONG, closest, shown
 from harness_core.contracts.offer import Capability, Offer
 from harness_core.contracts.run import Limits, LogSettings
 from harness_core.mask import is_secret_name, worth_masking
@@ -27,6 +27,8 @@ from harness_core.template import escape, references, render
 Keys = Callable[[str, Offer], PluginKeys]
 _SIGNALS = frozenset(s.name.removeprefix("SIG") for s in signal.Signals)
 _SHORTEST_SECRET = 3
+_NEARLY = 0.8
+"""How much a word must be like another: `dependancies` is, `network_mode` is not."""
 
 
 def read_service(draft: Draft, bundle: Bundle, keys: Keys) -> None:
@@ -103,13 +105,29 @@ def _read_core_keys(draft: Draft, keys: Keys) -> Pairs:
             del left[name]
             draft.require(Capability.COMMAND, name, "run a command of ours")
         elif own is None:
-            # Nobody knows the executor, so nobody knows its keys: one error is enough.
             del left[name]
+            if meant := _misspelt(draft, name, core, keys):
+                draft.meant.add(meant)
+                reader.note("config.unknown-key", f"unknown key '{name[:60]}'", key, path, f"did you mean '{meant}'?")
         elif not own.knows(name) and (meant := reader.suggestions.closest(name, {*core, *own.known})):
             del left[name]
             draft.meant.add(meant)
             reader.note("config.unknown-key", f"unknown key '{name[:60]}'", key, path, f"did you mean '{meant}'?")
     return Pairs(draft.node.file, draft.node.line, draft.node.column, left)
+
+
+def _misspelt(draft: Draft, name: str, core: Mapping[str, Any], keys: Keys) -> str | None:
+    """The key that was meant, where nobody knows the executor and so nobody can tell which keys it has."""
+    executors, suggestions = draft.around.offers.executors, draft.reader.suggestions
+    words = {word: offer for offer in executors.values() for word in (offer.name, *offer.aliases)}
+    likely = closest(draft.type.text, words) if draft.type else None
+    known = [keys("executor", offer) for offer in ([words[likely]] if likely else executors.values())]
+    if any(own.knows(name) for own in known):
+        return None
+    if likely:
+        return suggestions.closest(name, {*core, *known[0].known})
+    # It may be a key of an executor that is not installed: only what is nearly one of core's was meant as that.
+    return suggestions.closest(name, core, cutoff=_NEARLY)
 
 
 def _read_own_keys(draft: Draft, node: Pairs, keys: Keys, resolve: Resolve) -> dict[str, Any]:

@@ -40,15 +40,19 @@ _MANY = 200
 """So many suggestions are enough: a thousand unknown words against a thousand known ones would take minutes."""
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
+_LIKE = 0.6
+"""How much a word must be like another to be taken for it."""
+
+
+def closest(word: str, known: Iterable[str], *, cutoff: float = _LIKE) -> str | None:
+    """The known word that was probably meant; above the usual cutoff, only for how it is spelt."""
     known = sorted(known)
-    other = _OTHER_WORDS.get(word)
+    other = _OTHER_WORDS.get(word) if cutoff <= _LIKE else None
     if other in known:
         return other
     if len(known) > _MANY:
         known = [name for name in known if name[:1] == word[:1]][:_MANY]
-    return next(iter(get_close_matches(word[:64], known, n=1)), None)
+    return next(iter(get_close_matches(word[:64], known, n=1, cutoff=cutoff)), None)
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
@@ -80,10 +84,10 @@ class Suggestions:
 
     left: int = _MANY
 
-    def closest(self, word: str, known: Iterable[str]) -> str | None:
+    def closest(self, word: str, known: Iterable[str], *, cutoff: float = _LIKE) -> str | None:
         """The known word that was probably meant."""
         self.left -= 1
-        return closest(word, known) if self.left >= 0 else None
+        return closest(word, known, cutoff=cutoff) if self.left >= 0 else None
 
     def suggest(self, word: str, known: Iterable[str]) -> str | None:
         """`did you mean 'x'?`, when something like it is known."""

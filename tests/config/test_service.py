@@ -431,3 +431,29 @@ def test_whole_variables_become_numbers_where_numbers_are_wanted(service: Any) -
     )
 
     assert (a.limits.pids, a.limits.cpu, a.oneshot, a.env["A"]) == (5, 1.5, True, "5")
+
+
+def test_a_misspelt_key_is_told_also_when_nobody_knows_the_executor(problems: Any) -> None:
+    found = problems(
+        "services:\n  a:\n    type: procss\n    comand: ./run\n    dependancies: [b]\n    oneshot: maybe\n    usr: me\n    image: x\n"
+    )
+
+    assert [(p.position.line, p.message, p.hint) for p in found] == [
+        (3, "no executor 'procss'; installed: container, process, watched", "did you mean 'process'?"),
+        (4, "unknown key 'comand'", "did you mean 'command'?"),
+        (5, "unknown key 'dependancies'", "did you mean 'dependencies'?"),
+        (6, "oneshot: expected true or false, found 'maybe'", None),
+        (7, "unknown key 'usr'", "did you mean 'user'?"),
+    ]
+
+
+@pytest.mark.parametrize("type", ["type: kubernetes, ", ""])
+def test_keys_of_an_executor_that_is_not_installed_are_not_taken_for_misspelt_ones(problems: Any, type: str) -> None:
+    keys = "network_mode: host, image: x, entrypoint: y, enviroment: {}, helth_check: {tcp: 80}, replicas: 3"
+
+    found = problems(f"services: {{a: {{{type}{keys}}}}}")
+
+    assert [(p.message, p.hint) for p in found[1:]] == [
+        ("unknown key 'helth_check'", "did you mean 'health_check'?"),
+        ("'replicas' is reserved: not yet", "remove it"),
+    ]
