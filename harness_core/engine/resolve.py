@@ -51,9 +51,8 @@ def value(reference: Reference, endpoints: Sequence[Endpoint], asker: Place) -> 
 
 def not_running(reference: Reference, state: str) -> Unresolved:
     """The service that is asked for has no address, because it does not run."""
-    return Unresolved(
-        f"{reference}: {reference.service!r} is {state}, so it has no address now", hint=f"harness start {reference.service}"
-    )
+    hint = f"harness {'start' if state == 'stopped' else 'why'} {reference.service}"
+    return Unresolved(f"{reference}: {reference.service!r} is {state}, so it has no address now", hint=hint)
 
 
 def own_value(reference: Reference, ports: Sequence[Port]) -> str:

@@ -39,7 +39,7 @@ def _value(service: Mapping[str, Any]) -> str:
     """The one value that was asked for, as it is."""
     variable = service["variables"][0]
     if variable["value"] is None:
-        hint = f"harness why {service['service']}, or harness registry list"
+        hint = "harness registry list shows what runs"
         raise NoValue(f"{variable['name']} of '{service['service']}' has no value now: {variable['problem']}", hint=hint)
     value: str = variable["value"]
     return value
