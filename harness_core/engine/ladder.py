@@ -18,6 +18,8 @@ KILL_TIMEOUT = 10.0
 """Seconds that a kill of a whole tree may take."""
 CALL_TIMEOUT = 10.0
 EXIT_AFTER_KILL = 5.0
+LONGEST_WORD = 300
+"""Characters of what a stop command said that are quoted in a note."""
 LOST = Exit(reason="lost")
 
 
@@ -130,13 +132,20 @@ async def _run_stop_command(
         if not working.done():
             return [f"stop command {shown} did not end in time"]
         result = working.result()
-        return [] if result.code == 0 else [f"stop command {shown} exited with {result.code}"]
+        return [] if result.code == 0 else [f"stop command {shown} {_failure(result)}"]
     except HarnessError as error:
         return [f"stop command {shown} failed: {error.message}"]
     finally:
         working.cancel()
         killing.cancel()
         await asyncio.wait({working, killing})
+
+
+def _failure(result: ExecResult) -> str:
+    """How it ended and the last thing that it said, which mostly tells why."""
+    how = f"exited with {result.code}" if result.signal is None else f"was ended by {result.signal}"
+    said = result.output.decode(errors="replace").strip().rpartition("\n")[2].strip()
+    return f"{how}: {said[:LONGEST_WORD]}" if said else how
 
 
 async def _exit_before(handle: ProcessHandle, deadline: float, kill_now: asyncio.Event) -> Exit | None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from harness_core.config.model import ServiceConfig
+from harness_core.config.model import ServiceConfig, StopConfig
 from harness_core.contracts.command import Command
 from harness_core.contracts.errors import HarnessError, LaunchFailed, Unreachable
 from harness_core.contracts.events import (
@@ -78,10 +78,10 @@ class Supervisor(Standing):
     def reconfigure(self, config: ServiceConfig) -> None:
         """Go on by another configuration of the same definition; what watches the present run begins anew if it must."""
         self.config = config
+        self._target = None
         self._poke.set()
         self._changed()
 
-    @property
     @property
     def place(self) -> Place | None:
         """Where the service stands; None while a plugin that it needs is missing."""
@@ -96,6 +96,7 @@ class Supervisor(Standing):
         """A template of its configuration as this service sees it now; raises Unresolved."""
         return str(self._starter.render(template))
 
+    @property
     def probes(self) -> list[Probe]:
         """The last probes of the present or last run."""
         return list(self._prober.probes) if self._prober else []
@@ -103,7 +104,11 @@ class Supervisor(Standing):
     @property
     def target(self) -> ServiceTarget | None:
         """What a probe may touch, while there is a run."""
-        return self._target if self.run else None
+        if self.run is None:
+            return None
+        if self._target is None:
+            self._target = self._make_target(self.run)  # made when it is first asked for: most are never probed
+        return self._target
 
     async def prepare(self, *, touched: Callable[[str], float], freed: frozenset[int]) -> None:
         """Do what is slow before anything is stopped or started; nothing when a plugin is missing, which is told later."""
@@ -224,7 +229,8 @@ class Supervisor(Standing):
                 elif self._orders:
                     await self._obey(self._orders.popleft())
                 elif self.run is None:
-                    await self._race(self._until_due())
+                    if not self._due:
+                        await self._race(self._until_due())
                     await self._begin()
                 elif self._sick is not None:
                     await self._end_sick_run(self.run, self._sick)
@@ -300,7 +306,8 @@ class Supervisor(Standing):
         if missing:
             self._move(State.DRIVER_MISSING, missing)
             return
-        await self._race(self._dependencies_met())
+        if self.config.dependencies or self._ending:
+            await self._race(self._dependencies_met())
         self.exit = None
         self._move(State.STARTING)
         began = self._world.clock.monotonic()
@@ -316,7 +323,9 @@ class Supervisor(Standing):
         startable: Startable | None = None
         try:
             async with asyncio.timeout(self.config.startup_timeout):
-                startable = await self._race(self._starter.ready(), launching=True)
+                getting_ready = self._starter.ready()
+                # Only to pick a port takes time, which an order may cut short.
+                startable = await (self._race(getting_ready, launching=True) if self.config.ports else getting_ready)
                 return await self._race(self._starter.launch(startable), launching=True)
         except TimeoutError:
             told = f": {self.reason}" if self.reason else ""
@@ -359,6 +368,7 @@ class Supervisor(Standing):
         self._reachable = True
         self._stopping = False
         self._sick = None
+        self._target = None
         self.endpoints = self._starter.published(run.spec)
         if isinstance(run.handle, ProcessHandle):
             state = run.handle.state()
@@ -386,7 +396,7 @@ class Supervisor(Standing):
         async with asyncio.TaskGroup() as tasks:
             ended = tasks.create_task(self._exit_of(run))
             ended.add_done_callback(lambda _: self._poke.set())
-            probing = tasks.create_task(self._probe(run))
+            probing = tasks.create_task(self._probe()) if self.config.health_check else None
             # A task group would wrap what its body raises, so what happened is carried out as a value.
             happened: Exit | Interrupted | Sick
             try:
@@ -395,7 +405,8 @@ class Supervisor(Standing):
                 happened = news
             finally:
                 ended.cancel()
-                probing.cancel()
+                if probing is not None:
+                    probing.cancel()
         if not isinstance(happened, Exit):
             raise happened
         return await self._ended(run, happened)
@@ -567,7 +578,7 @@ class Supervisor(Standing):
         while True:
             try:
                 ended = await ladder.descend(
-                    run.handle, self.config.stop, grace=grace, kill_now=self._kill_now, run_inside=self._runner_inside(run)
+                    run.handle, self._stop_config(), grace=grace, kill_now=self._kill_now, run_inside=self._runner_inside(run)
                 )
                 break
             except Unreachable as error:
@@ -588,6 +599,15 @@ class Supervisor(Standing):
         if run.capture is not None:
             await run.capture.settled()
         self._let_go(run, ended.exit, intended=True)
+
+    def _stop_config(self) -> StopConfig:
+        """How to stop it, with what its command refers to as it stands now; without one that can't be told."""
+        stop = self.config.stop
+        try:
+            return replace(stop, command=tuple(self._starter.render(list(stop.command)))) if stop.command else stop
+        except HarnessError as error:
+            self._publish(Note, detail=self.masked(f"its stop command was not run: {error}"))
+            return replace(stop, command=None)
 
     async def _end_sick_run(self, run: Run, sick: Sick) -> None:
         order = Order(OrderKind.RESTART, by="health check")
@@ -668,10 +688,10 @@ class Supervisor(Standing):
                 peers[name] = peer.view
         return gate(self.config.dependencies, peers)
 
-    async def _probe(self, run: Run) -> None:
-        config = self.config.health_check
-        self._target = target = self._make_target(run)
-        if config is None:
+    async def _probe(self) -> None:
+        config, self._target = self.config.health_check, None
+        target = self.target
+        if config is None or target is None:
             return
         try:
             check = self._world.drivers.check(config.check)

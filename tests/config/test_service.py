@@ -435,7 +435,8 @@ def test_whole_variables_become_numbers_where_numbers_are_wanted(service: Any) -
 
 def test_a_misspelt_key_is_told_also_when_nobody_knows_the_executor(problems: Any) -> None:
     found = problems(
-        "services:\n  a:\n    type: procss\n    comand: ./run\n    dependancies: [b]\n    oneshot: maybe\n    usr: me\n    image: x\n"
+        "services:\n  a:\n    type: procss\n    comand: ./run\n    dependancies: [b]\n"
+        "    oneshot: maybe\n    usr: me\n    image: x\n"
     )
 
     assert [(p.position.line, p.message, p.hint) for p in found] == [

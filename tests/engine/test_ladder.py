@@ -145,3 +145,19 @@ async def test_a_stop_command_shares_the_patience_and_its_trouble_is_noted() -> 
     async with asyncio.timeout(2):
         assert (await down(Handle(), command=("bye",), inside=hang)).notes == ("stop command bye did not end in time",)
     assert (await down(Handle(), command=("bye",), inside=refuse)).notes == ("stop command bye failed: no exec",)
+
+
+@pytest.mark.parametrize(
+    ("result", "note"),
+    [
+        (ExecResult(0, b"fine"), None),
+        (ExecResult(7, b""), "stop command bye exited with 7"),
+        (ExecResult(7, b"trying\nno route to it\n\n"), "stop command bye exited with 7: no route to it"),
+        (ExecResult(None, b"\xff", "SEGV"), "stop command bye was ended by SEGV: \ufffd"),
+    ],
+)
+async def test_a_stop_command_that_fails_is_noted_with_its_last_words(result: ExecResult, note: str | None) -> None:
+    async def answer(command: Command) -> ExecResult:
+        return result
+
+    assert (await down(Handle(), command=("bye",), inside=answer)).notes == ((note,) if note else ())
