@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
 import time
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Mapping, Sequence
 
 from harness_core.keeper import model
-from harness_core.keeper.errors import CallTimeout, KeeperError, LinkLost, NoSuchRun
+from harness_core.keeper.errors import CallTimeout, KeeperError, LinkLost, NoSuchRun, Refused
 from harness_core.keeper.follow import read_here, read_there
 from harness_core.keeper.link import Link, OpenStream
-from harness_core.keeper.model import Chunk, Hello, KeeperStats, LinkChange, Note, RunExit, RunInfo, RunStats, Spawn, Started
+from harness_core.keeper.model import (
+    Chunk,
+    Hello,
+    KeeperStats,
+    LinkChange,
+    Note,
+    Replaced,
+    RunExit,
+    RunInfo,
+    RunStats,
+    Spawn,
+    Started,
+)
 from harness_core.keeper.nudges import Nudges
 from harness_core.keeper.session import ExecSession
 
@@ -22,6 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PROTOCOL = "1.0"
+SPAWNS_AT_ONCE = 8
+"""Spawns that are sent without waiting for more."""
 
 
 class Client:
@@ -105,6 +118,8 @@ class Client:
             if not self._spawning:
                 asyncio.get_running_loop().call_soon(self._flush_spawns)
             self._spawning.append('{"id":%d,%s' % (number, encoded[1:]))
+            if len(self._spawning) == SPAWNS_AT_ONCE:
+                self._flush_spawns()  # the keeper starts these while the rest are still being written down
             return await self._link.reply(number, reply, what="spawn", timeout=left)
 
         reply = await self._patiently(ask, timeout)
@@ -203,16 +218,26 @@ class Client:
         Beyond ``limit`` bytes of output the rest is counted, not delivered. With about ``window`` bytes that nobody has read
         yet the command has to wait, as with a pipe.
         """
+        fields = {
+            "run": run, "argv": [*argv], "env": {**env}, "cwd": cwd, "user": user, "tty": tty, "stdin": stdin, "rows": rows,
+            "columns": columns, "limit": limit, "window": window, "lifetime": lifetime,
+        }  # fmt: skip
+        deadline = time.monotonic() + (timeout or self._timeout)
+        while True:
+            try:
+                return await self._exec_once(fields, timeout or self._timeout, window)
+            except Refused as refused:
+                # It has begun nothing, and is about to become other code: that will.
+                if refused.kind != "replacing" or not await self._link.moved(timeout=deadline - time.monotonic()):
+                    raise
+                await self._link.regained(timeout=max(0.0, deadline - time.monotonic()))
+
+    async def _exec_once(self, fields: Mapping[str, Any], timeout: float, window: int | None) -> ExecSession:
         name = os.urandom(8).hex()
-        session = ExecSession(
-            self._link, name=name, timeout=timeout or self._timeout, window=window, forget=self._forget_session
-        )
+        session = ExecSession(self._link, name=name, timeout=timeout, window=window, forget=self._forget_session)
         self._sessions[name] = session
         try:
-            reply = await self._ask(
-                "exec", timeout, retry=False, exec=name, run=run, argv=[*argv], env={**env}, cwd=cwd, user=user,
-                tty=tty, stdin=stdin, rows=rows, columns=columns, limit=limit, window=window, lifetime=lifetime,
-            )  # fmt: skip
+            reply = await self._ask("exec", timeout, retry=False, exec=name, **fields)
         except BaseException:
             self._forget_session(name)
             self._link.post({"op": "exec-close", "exec": name, "within": self._timeout})  # an answer may have been cut off
@@ -229,26 +254,39 @@ class Client:
         """What the keeper itself is and uses."""
         wire = (await self._ask("keeper-stats", timeout))["stats"]
         names = ("pid", "version", "epoch", "rss", "fds", "cpu_seconds", "runs", "live", "containment")
-        return KeeperStats(notes=tuple(wire["notes"]), **{name: wire[name] for name in names})
+        return KeeperStats(notes=tuple(wire["notes"]), code=wire.get("code", ""), **{name: wire[name] for name in names})
 
     async def dispose(self, run: str, *, timeout: float | None = None) -> None:
         """Free what a finished run still holds, output included; nothing for an unknown one, refused for a live one."""
         await self._ask("dispose", timeout, run=run)
 
-    async def upgrade(self, *, force: bool = False, timeout: float | None = None) -> Hello:
-        """Let the keeper replace itself by the code now on its disk, keeping every child; the new one's greeting.
+    async def replace(
+        self,
+        *,
+        code: str,
+        python: str | None = None,
+        even_if_same: bool = False,
+        check_timeout: float = 10.0,
+        timeout: float = 60.0,
+    ) -> Replaced:
+        """Let the keeper become the code in that folder or zip, run by that interpreter (None: its own), keeping every child.
 
-        Refused while transient commands run, unless ``force`` (they are killed then).
+        Code that does not start there, or can't read this keeper's state, is refused and nothing happens; so is none with
+        the same contents, unless ``even_if_same``. Transient commands are given two seconds to end, and then killed.
         """
-        before, deadline = self._hello, time.monotonic() + (timeout or self._timeout)
-        # The stream may end before the reply was read: the next greeting tells.
-        with contextlib.suppress(LinkLost):
-            await self._ask("upgrade", timeout, retry=False, force=force)
-        while self._hello is before or not self._link.up:
+        before, deadline = self._hello, time.monotonic() + timeout
+        reply = await self._ask(
+            "replace", timeout, retry=False, code=code, python=python, even_if_same=even_if_same, check_timeout=check_timeout
+        )
+        while reply["replaced"] and (self._hello is before or not self._link.up):
             if not await self._link.moved(timeout=deadline - time.monotonic()):
-                raise CallTimeout("the keeper did not come back from its upgrade")
+                raise CallTimeout("the keeper did not come back from its replacement")
         assert self._hello is not None
-        return self._hello
+        assert before is not None
+        crashed = self._hello.epoch != before.epoch
+        if reply["replaced"] and not crashed and self._hello.code != reply["code"]:
+            raise KeeperError("the keeper stayed what it was: the system refused to run the new code", kind="not-replaced")
+        return Replaced(replaced=reply["replaced"], crashed=crashed, hello=self._hello)
 
     async def shutdown(self, *, force: bool = False, timeout: float | None = None) -> None:
         """End the keeper; refused while runs live, unless ``force``, which leaves them running for the next keeper."""
@@ -276,6 +314,8 @@ class Client:
 
     def _flush_spawns(self) -> None:
         batch, self._spawning = self._spawning, []
+        if not batch:
+            return  # they went as a full batch
         self._link.post_text('{"op":"spawn","batch":[%s]}' % ",".join(batch))
 
     async def _greet(self) -> None:
@@ -297,7 +337,7 @@ class Client:
         if not resumed:
             await self._link.request("list", timeout=self._timeout, take=self._take_all, specs=False)
         names = ("version", "pid", "epoch", "seq", "boot_id", "state_dir", "resumed")
-        self._hello = Hello(**{name: wire[name] for name in names})
+        self._hello = Hello(code=wire.get("code", ""), **{name: wire[name] for name in names})
 
     def _take_all(self, reply: dict[str, Any]) -> None:
         runs = reply["runs"]

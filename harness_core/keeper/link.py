@@ -124,13 +124,14 @@ class Link:
         self, number: int, reply: asyncio.Future[dict[str, Any]], *, what: str, timeout: float | None
     ) -> dict[str, Any]:
         """What was answered to the request ``number``, within its time."""
+        # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the answer. A timer of our own
+        # costs a third of what asyncio.wait does.
+        timer = None if timeout is None else asyncio.get_running_loop().call_later(timeout, _expire, reply, what, timeout)
         try:
-            # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the answer.
-            done, _ = await asyncio.wait({reply}, timeout=timeout)
-            if not done:
-                raise CallTimeout(f"the keeper did not answer {what!r} within {timeout:g} s")
-            return reply.result()
+            return await reply
         finally:
+            if timer is not None:
+                timer.cancel()
             self._pending.pop(number, None)
             if not reply.cancel() and not reply.cancelled():
                 reply.exception()  # retrieved here: whoever asked may have been cancelled meanwhile
@@ -224,3 +225,8 @@ class Link:
                 move.set_result(None)
         self._moves.clear()
         self.on_change(up, cause)
+
+
+def _expire(reply: asyncio.Future[dict[str, Any]], what: str, timeout: float) -> None:
+    if not reply.done():
+        reply.set_exception(CallTimeout(f"the keeper did not answer {what!r} within {timeout:g} s"))

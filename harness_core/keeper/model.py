@@ -158,6 +158,8 @@ class KeeperStats:
     containment: str
     notes: tuple[str, ...] = ()
     """What this machine denied: a negative oom_score_adj, a raised fd limit, a cgroup of its own."""
+    code: str = ""
+    """A hash of the code that it runs."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,18 @@ class Hello:
     state_dir: str
     resumed: bool
     """True when every event since the cursor follows; False when the full list was taken instead."""
+    code: str = ""
+    """A hash of the code that it runs."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What came of a replacement: false where it ran that very code already."""
+
+    replaced: bool
+    crashed: bool
+    """The new code died while it took over, and another keeper has adopted what runs, as after a kill -9."""
+    hello: Hello
 
 
 @dataclass(frozen=True)

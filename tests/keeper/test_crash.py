@@ -212,44 +212,6 @@ def test_a_terminated_keeper_leaves_services_running_for_the_next(home, tools):
     assert [(info.pid, info.exit) for info in infos] == [(started.pid, None)]
 
 
-def test_an_upgrade_under_load_keeps_pids_codes_output_input_and_cursors(home, tools):
-    async def story(client):
-        names = [f"r{n}" for n in range(5)]
-        started = await asyncio.gather(*(client.spawn(home.python(COUNTER, str(n), run=name)) for n, name in enumerate(names)))
-        await client.spawn(home.shell("cat; exit 8", run="reader", stdin=True))
-        await client.write("reader", b"before ")
-        followed = [asyncio.ensure_future(tools.text(client, name, follow=True)) for name in names]
-        await tools.until(client, "r4", b"30\n")
-        before = client.hello
-        for _ in range(2):
-            after = await client.upgrade()
-        await client.write("reader", b"after")
-        await client.write("reader", None)
-        infos = {info.run: info for info in await client.list()}
-        exits = [(await client.wait(name)).code for name in [*names, "reader"]]
-        said = [*await asyncio.gather(*followed), await tools.text(client, "reader")]
-        return started, before, after, infos, exits, said
-
-    started, before, after, infos, exits, said = home.play(story)
-
-    assert (after.epoch, after.pid, after.resumed) == (before.epoch, before.pid, True)
-    assert [infos[one.run].pid for one in started] == [one.pid for one in started]
-    assert not any(info.adopted for info in infos.values())
-    assert exits == [0, 1, 2, 3, 4, 8]
-    assert said == [COUNTED] * 5 + [b"before after"]
-
-
-def test_an_upgrade_waits_for_no_transient_command_unless_forced(home):
-    async def story(client):
-        session = await client.exec(None, ["sleep", "1000"], env={"PATH": os.environ["PATH"]})
-        with pytest.raises(Refused, match="1 transient"):
-            await client.upgrade()
-        await client.upgrade(force=True)
-        assert (await session.wait()).signal == "KILL"
-
-    home.play(story)
-
-
 def test_a_keeper_with_live_runs_quits_only_by_force_and_leaves_them_running(home, tools):
     async def story(client):
         started = await client.spawn(home.command("sleep", "1000"))

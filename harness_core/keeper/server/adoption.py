@@ -6,8 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Callable
 
-from harness_core.keeper.server import fifos, kernel, spawning
-from harness_core.keeper.server.feed import Feed
+from harness_core.keeper.server import fifos, kernel
 from harness_core.keeper.server.loop import READ
 from harness_core.keeper.server.processes import Marks
 from harness_core.keeper.server.run import Run
@@ -19,11 +18,9 @@ if TYPE_CHECKING:
 REAPED_WITHIN = 0.5
 
 
-def adopt(keeper: Keeper, handed: dict[str, Any]) -> None:
-    """Bring back every run that was not disposed of.
-
-    ``handed`` has the descriptors of each run whose keeper replaced itself: its processes are our children still.
-    Every other live one is a stranger's child now, and taken by pidfd, then boot id, then start time.
+def adopt(keeper: Keeper) -> None:
+    """Bring back every run that was not disposed of. A live one is a stranger's child now: taken by pidfd, then boot id,
+    then start time.
     """
     records = _last_records(keeper)
     found = []
@@ -36,39 +33,30 @@ def adopt(keeper: Keeper, handed: dict[str, Any]) -> None:
         elif not _find_unrecorded(keeper, run):
             run.remove_files()  # its keeper died before it had started anything
             continue
-        run.foreign = run.run not in handed
+        run.foreign = True
         try:
             run.segments.resume()
         except OSError as error:
             keeper.notes.append("the stored output of run %s is damaged: %s" % (run.run, error.strerror))
         keeper.runs[run.run] = run
         found.append(run)
-    keeper.journal.rewrite([])
-    keeper.compact()
+    keeper.rewrite_journal()
+    end_transients(keeper)
+    for run in found:
+        _reopen_output(keeper, run)
+        if run.live:
+            _take(keeper, run)
+
+
+def end_transients(keeper: Keeper) -> None:
+    """Kill what is left of transient commands that nobody can ask for any more."""
     for name in os.listdir(keeper.execs_dir):
         _end_transient(keeper, name)
-    for run in found:
-        given = handed.get(run.run)
-        if given is not None:
-            _receive(keeper, run, given)
-        else:
-            _reopen_output(keeper, run)
-        if not run.live:
-            continue
-        if given is not None and not run.adopted:
-            spawning.own(keeper, run)
-        else:
-            _take(keeper, run, given["pidfd"] if given else -1)
 
 
-def hand_over(run: Run) -> dict[str, Any]:
-    """The descriptors of a run, made to survive an execve."""
-    captures = [(capture.fd, capture.stream) for capture in run.captures if capture.open]
-    feed = (run.feed.fd, run.feed.owned) if run.feed is not None and run.feed.fd >= 0 else None
-    fds = [fd for fd, _ in captures] + ([feed[0]] if feed else []) + ([run.pidfd] if run.pidfd >= 0 else [])
-    for fd in fds:
-        os.set_inheritable(fd, True)
-    return {"captures": captures, "feed": feed, "pidfd": run.pidfd, "lost": run.segments.lost}
+def watch(keeper: Keeper, run: Run) -> None:
+    """Notice the end of a run that is not our child, by its pidfd."""
+    keeper.loop.watch(run.pidfd, READ, _Watch(keeper, run))
 
 
 def _last_records(keeper: Keeper) -> dict[str, dict[str, Any]]:
@@ -139,17 +127,6 @@ def _end_transient(keeper: Keeper, name: str) -> None:
     keeper.killer.kill(_Leftover(name), KILL_WITHIN, ended)
 
 
-def _receive(keeper: Keeper, run: Run, given: dict[str, Any]) -> None:
-    run.segments.lost = given["lost"]
-    for fd, stream in given["captures"]:
-        os.set_inheritable(fd, False)
-        keeper.capture(run, fd, stream)
-    if given["feed"]:
-        fd, owned = given["feed"]
-        os.set_inheritable(fd, False)
-        run.feed = Feed(keeper.loop, fd, owned=owned)
-
-
 def _reopen_output(keeper: Keeper, run: Run) -> None:
     for path, stream in run.fifos:
         try:
@@ -160,16 +137,16 @@ def _reopen_output(keeper: Keeper, run: Run) -> None:
     if not run.live:
         for capture in run.captures:
             capture.drain()  # closes it unless something of the run still writes
+    run.output_ended()  # unless there is one that goes on
 
 
-def _take(keeper: Keeper, run: Run, pidfd: int) -> None:
-    run.pidfd = pidfd if pidfd >= 0 else _identified(keeper, run)
+def _take(keeper: Keeper, run: Run) -> None:
+    run.pidfd = _identified(keeper, run)
     if run.pidfd < 0:
         keeper.run_ended(run, None, reason="lost")
         return
-    os.set_inheritable(run.pidfd, False)
     run.adopted = run.foreign = True
-    keeper.loop.watch(run.pidfd, READ, _Watch(keeper, run))
+    watch(keeper, run)
     keeper.emit("adopted", project=run.project, service=run.service, **run.record())
 
 

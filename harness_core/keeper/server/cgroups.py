@@ -42,6 +42,10 @@ class Cgroups:
             return None, "no cgroup of its own can be made in %s (%s)" % (home, error.strerror)
         return groups, ""
 
+    def hand_over(self) -> dict[str, str]:
+        """What the keeper that replaces this one makes its ``Cgroups`` with: it may not be where it began any more."""
+        return {"home": self._home, "base": self.base}
+
     def make(self, name: str, parent: str | None = None) -> str:
         """A new, empty cgroup."""
         path = os.path.join(parent or self.base, name)

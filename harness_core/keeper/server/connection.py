@@ -48,7 +48,7 @@ class Connection:
             self.close()
         elif not self._flush_planned and not self._writing:
             self._flush_planned = True
-            self._loop.soon(self._flush)
+            self._loop.soon(self.flush)
 
     def fail(self, number: Any, refusal: Refusal) -> None:
         """Answer a request by why it was declined."""
@@ -71,7 +71,7 @@ class Connection:
 
     def _ready(self, mask: int) -> None:
         if mask & WRITE:
-            self._flush()
+            self.flush()
         if mask & ~WRITE and self.open:
             self._receive()
 
@@ -96,7 +96,8 @@ class Connection:
             if self.open:
                 self._operations.handle(self, line)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what is queued, as far as it is taken without waiting."""
         self._flush_planned = False
         if not self.open:
             return

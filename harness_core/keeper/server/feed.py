@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
-from typing import Callable
+from typing import Any, Callable
 
 from harness_core.keeper.server.loop import WRITE, Loop
 from harness_core.keeper.server.refusal import Refusal
@@ -38,9 +39,23 @@ class Feed:
             self.pending += data
         self._waiting.append(done)
         if idle and self._push():
-            # The descriptor of a terminal is watched for reading already: wait on a copy.
-            self._copy = os.dup(self.fd)
-            self._loop.watch(self._copy, WRITE, self._ready)
+            self._wait()
+
+    def hand_over(self) -> dict[str, Any]:
+        """What the keeper that replaces this one needs to go on."""
+        pending = base64.b64encode(self.pending).decode()
+        return {"fd": self.fd, "owned": self.owned, "closing": self._closing, "pending": pending}
+
+    def settle(self) -> None:
+        """Tell those who wait for bytes to be taken that these are safe: whoever replaces us passes them on."""
+        self._finish()
+
+    def take_over(self, handed: dict[str, Any]) -> None:
+        """Go on with the bytes that were not taken yet, and with the end that was asked for."""
+        self.pending += base64.b64decode(handed["pending"])
+        self._closing = handed["closing"]
+        if (self.pending or self._closing) and self._push():
+            self._wait()
 
     def close(self) -> None:
         """Give up what is pending."""
@@ -55,6 +70,11 @@ class Feed:
     def _ready(self, _mask: int) -> None:
         if self.fd < 0 or not self._push():
             self._stop_waiting()
+
+    def _wait(self) -> None:
+        # The descriptor of a terminal is watched for reading already: wait on a copy.
+        self._copy = os.dup(self.fd)
+        self._loop.watch(self._copy, WRITE, self._ready)
 
     def _stop_waiting(self) -> None:
         if self._copy >= 0:

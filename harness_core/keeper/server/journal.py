@@ -64,6 +64,15 @@ class Journal:
         _write_all(self._fd, line, self._end)
         self._end = needed
 
+    def hand_over(self) -> dict[str, Any]:
+        """What the keeper that replaces this one needs to go on in the same file, with the room that is reserved in it."""
+        return {"fd": self._fd, "end": self._end, "reserved": self._reserved, "compact_at": self._compact_at}
+
+    def take_over(self, handed: dict[str, Any]) -> None:
+        """Go on where the keeper that we replace stopped: even on a full disk nothing has to be written anew."""
+        self._fd, self._end = handed["fd"], handed["end"]
+        self._reserved, self._compact_at = handed["reserved"], handed["compact_at"]
+
     @property
     def wants_compaction(self) -> bool:
         """Whether most of it may be history that nobody needs."""

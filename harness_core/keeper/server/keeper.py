@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Protocol
 from harness_core.keeper.server import cgroups, fifos, kernel
 from harness_core.keeper.server.capture import Capture
 from harness_core.keeper.server.cgroups import Cgroups
+from harness_core.keeper.server.code import fingerprint
 from harness_core.keeper.server.journal import Journal
 from harness_core.keeper.server.killing import Killer
 from harness_core.keeper.server.refusal import Refusal
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from harness_core.keeper.server.loop import Loop
     from harness_core.keeper.server.transient import Transient
 
-VERSION = "1.0"
 MOST_EVENTS = 20_000
 
 
@@ -64,10 +64,19 @@ class Keeper:
         self.events: deque[tuple[int, bytes]] = deque()
         self.journal = Journal(os.path.join(state_dir, "journal"))
         self.killer = Killer(loop, lambda: frozenset(self.mains))
-        self.cgroups, denied = Cgroups.detect(state_dir)
+        self.cgroups: Cgroups | None = None
+        self.code = fingerprint()
+        self.being_replaced = False
+        """Whether somebody has asked for that, and it is not yet known to be possible."""
+        self.leaving = False
+        """Whether other code is about to take over: no transient command is begun any more."""
+        self._unwritten = False
+
+    def find_cgroups(self) -> None:
+        """Find out whether runs can have a cgroup each on this machine."""
+        self.cgroups, denied = Cgroups.detect(self.state_dir)
         if denied:
             self.notes.append("trees are killed by process groups: " + denied)
-        self._unwritten = False
 
     @property
     def containment(self) -> str:
@@ -116,9 +125,13 @@ class Keeper:
     def compact(self) -> None:
         """Make the journal as short as what is true now."""
         try:
-            self.journal.rewrite(_line({"ev": "run", **run.record()}) for run in self.runs.values())
+            self.rewrite_journal()
         except OSError:
             self.journal.postpone()  # no room to write it anew; the old one is still good
+
+    def rewrite_journal(self) -> None:
+        """Let the journal say what is true now and nothing else, at once; OSError leaves the old one."""
+        self.journal.rewrite(_line({"ev": "run", **run.record()}) for run in self.runs.values())
 
     def acknowledge(self, name: str, seq: int) -> None:
         """Forget the events that every named client has seen."""
@@ -150,6 +163,13 @@ class Keeper:
     def capture(self, run: Run, fd: int, stream: int) -> None:
         """Store what comes out of a descriptor as the run's output."""
         run.captures.append(Capture(self.loop, fd, stream, run.store, run.output_ended))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing lives that needs a keeper: no run, nothing that a run left, no transient command."""
+        if self.transients or self.killer.busy or any(run.live for run in self.runs.values()):
+            return False
+        return not any(self.killer.members(run) for run in self.runs.values())
 
     def open_segments(self, run: Run) -> None:
         """Prepare the place where a run's output is stored."""
@@ -228,18 +248,23 @@ class Keeper:
 
     def crashed(self, text: str) -> None:
         """Write the traceback of a handler that failed to the keeper's own log, and say so."""
-        path = os.path.join(self.state_dir, "keeper.log")
-        with contextlib.suppress(OSError):
-            if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
-                os.replace(path, path + ".1")
-            with open(path, "a") as file:
-                file.write("%s\n%s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
+        write_trouble(self.state_dir, text)
         self.note("internal", "a handler failed and was removed: %s" % text.strip().splitlines()[-1])
 
     def _journal_failed(self, error: OSError) -> None:
         if not self._unwritten:
             self._unwritten = True
             self.loop.soon(lambda: self.note("journal", "changes cannot be written down: %s" % error.strerror))
+
+
+def write_trouble(state_dir: str, text: str) -> None:
+    """Add to the keeper's own log, which is there only when something went wrong."""
+    path = os.path.join(state_dir, "keeper.log")
+    with contextlib.suppress(OSError):
+        if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
+            os.replace(path, path + ".1")
+        with open(path, "a") as file:
+            file.write("%s\n%s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
 
 
 def _line(record: dict[str, Any]) -> bytes:

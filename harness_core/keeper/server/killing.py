@@ -63,6 +63,11 @@ class Killer:
                 kill.timer.cancel()
             kill.timer = self._loop.later(within, lambda: self._give_up(kill))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a kill is under way."""
+        return bool(self._kills)
+
     def main_ended(self, tree: Tree) -> None:
         """Look at once whether that was the last of it."""
         kill = self._kills.get(id(tree))

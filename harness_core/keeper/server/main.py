@@ -12,13 +12,17 @@ import socket
 import stat
 import struct
 import sys
+import traceback
 from typing import Any, NoReturn
 
 from harness_core.keeper.server import adoption, cgroups, fifos, kernel
+from harness_core.keeper.server import state as handover
+from harness_core.keeper.server.code import about
 from harness_core.keeper.server.connection import Connection
-from harness_core.keeper.server.keeper import Keeper
+from harness_core.keeper.server.keeper import Keeper, write_trouble
 from harness_core.keeper.server.loop import READ, Loop
 from harness_core.keeper.server.operations import Operations
+from harness_core.keeper.server.replacement import flush
 
 SOCKET, LOCK = "keeper.sock", "keeper.lock"
 LOCKED = 3
@@ -26,15 +30,28 @@ PEER = struct.Struct("3i")
 
 
 def main(argv: list[str]) -> None:
-    """``STATE_DIR`` starts a keeper and returns once it listens; ``STATE_DIR --resume FD`` goes on after an upgrade."""
-    if len(argv) == 4 and argv[2] == "--resume":
-        with os.fdopen(int(argv[3]), "rb") as file:
-            file.seek(0)
-            _serve(argv, json.loads(file.read()))
+    """``STATE_DIR`` starts a keeper and returns once it listens.
+
+    ``--check STATE`` tells what this code is, and fails if it can't take over a keeper whose state is of that version;
+    ``STATE_DIR --resume FD`` takes over, in the process of the keeper that was replaced.
+    """
+    if len(argv) == 3 and argv[1] == "--check" and argv[2].isdigit():
+        sys.stdout.write(json.dumps(about()) + "\n")
+    elif len(argv) == 4 and argv[2] == "--resume":
+        _resume(argv)
     elif len(argv) == 2:
         _start(argv)
     else:
         sys.exit("usage: keeper STATE_DIR")
+
+
+def _resume(argv: list[str]) -> None:
+    try:
+        handover.close_on_exec()
+        _serve(argv, handover.read(int(argv[3])))
+    except BaseException:  # nobody hears it: what runs is adopted by whoever is started next, as after kill -9
+        write_trouble(argv[1], traceback.format_exc())
+        raise
 
 
 def _start(argv: list[str]) -> None:
@@ -123,32 +140,42 @@ def _serve(argv: list[str], state: dict[str, Any], *, ready: int = -1) -> None:
     os.umask(0o077)
     state_dir = argv[1]
     kernel.become_subreaper()
-    os.set_inheritable(state["lock"], False)
     keeper_box: list[Keeper] = []
     loop = Loop(lambda text: keeper_box[0].crashed(text))
     soft, hard = state["file_limit"]
     keeper = Keeper(loop, state_dir, file_limit=(soft, hard), oom_score=state["oom_score"])
     keeper_box.append(keeper)
-    keeper.notes += state["notes"]
-    if "epoch" in state:
-        keeper.epoch, keeper.seq, keeper.acknowledged = state["epoch"], state["seq"], state["acknowledged"]
-        keeper.events.extend((seq, line.encode()) for seq, line in state["events"])
     _watch_signals(loop, keeper)
-    adoption.adopt(keeper, state["runs"])
+    if "epoch" in state:
+        handover.take_over(keeper, state)
+    else:
+        keeper.notes += state["notes"]
+        keeper.find_cgroups()
+        adoption.adopt(keeper)
     listener = socket.socket(fileno=state["listen"]) if state["listen"] >= 0 else _listen(state_dir)
-    os.set_inheritable(listener.fileno(), False)
-    operations = Operations(
-        keeper,
-        upgrade=lambda: _replace(argv, keeper, listener, state),
-        leave=lambda: setattr(loop, "stopped", True),
-    )
+    standing = {name: state[name] for name in ("lock", "file_limit", "oom_score")}
+    standing["listen"] = listener.fileno()
+
+    def become(python: str, code: str) -> None:
+        def now() -> None:
+            operations.settle()
+            handover.become(python, code, state_dir, keeper, standing)
+            for connection in list(operations.connections):
+                connection.close()  # still here: so that clients learn of it, they have to come back
+
+        flush(operations.connections, now, loop.later)
+
+    def leave() -> None:
+        loop.stopped = True
+
+    operations = Operations(keeper, become=become, leave=leave)
     loop.watch(listener.fileno(), READ, lambda mask: _accept(loop, listener, operations))
     os.ftruncate(state["lock"], 0)
     os.pwrite(state["lock"], b"%d\n" % os.getpid(), 0)
     if ready >= 0:
         os.write(ready, b"ready")
         os.close(ready)
-    keeper.reap()  # whoever ended during an upgrade
+    keeper.reap()  # whoever ended while we had no eyes
     loop.run()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(state_dir, SOCKET))
@@ -173,6 +200,7 @@ def _watch_signals(loop: Loop, keeper: Keeper) -> None:
         keeper.reap()
 
     loop.watch(reading, READ, caught)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handover.ENDING)  # kept back while we were being replaced
 
 
 def _listen(state_dir: str) -> socket.socket:
@@ -203,28 +231,3 @@ def _accept(loop: Loop, listener: socket.socket, operations: Operations) -> None
         return
     sock.setblocking(False)
     operations.connections.add(Connection(loop, sock, operations))
-
-
-def _replace(argv: list[str], keeper: Keeper, listener: socket.socket, state: dict[str, Any]) -> None:
-    """Become the code that is on disk now; children, their output and every event stay."""
-    kept = {
-        **state,
-        "listen": listener.fileno(),
-        "epoch": keeper.epoch,
-        "seq": keeper.seq,
-        "acknowledged": keeper.acknowledged,
-        "events": [(seq, line.decode()) for seq, line in keeper.events],
-        "runs": {run.run: adoption.hand_over(run) for run in keeper.runs.values()},
-    }
-    memory = os.memfd_create("keeper", 0)
-    with os.fdopen(os.dup(memory), "wb") as file:
-        file.write(json.dumps(kept).encode())
-    os.set_inheritable(memory, True)
-    for fd in (state["lock"], listener.fileno()):
-        os.set_inheritable(fd, True)
-    command = [sys.executable, "-I", "-S", os.path.abspath(argv[0]), argv[1], "--resume", str(memory)]
-    try:
-        os.execv(sys.executable, command)
-    except OSError as error:
-        os.close(memory)
-        keeper.note("upgrade", "the keeper could not replace itself: %s" % error.strerror)

@@ -11,8 +11,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 from harness_core.keeper.server import cgroups, kernel, launch, processes, reading, spawning, transient
-from harness_core.keeper.server.keeper import VERSION, Keeper
+from harness_core.keeper.server.check import Answer
+from harness_core.keeper.server.code import VERSION
+from harness_core.keeper.server.keeper import Keeper
 from harness_core.keeper.server.refusal import Refusal
+from harness_core.keeper.server.replacement import Replacement
 from harness_core.keeper.server.run import Run
 
 if TYPE_CHECKING:
@@ -25,11 +28,11 @@ LATER: dict[str, Any] = {"later": True}
 
 
 class Operations:
-    """Carries out requests. ``upgrade`` and ``quit`` end the process and are lent by whoever started it."""
+    """Carries out requests. ``become`` and ``leave`` end this code's time and are lent by whoever started it."""
 
-    def __init__(self, keeper: Keeper, *, upgrade: Callable[[], None], leave: Callable[[], None]) -> None:
+    def __init__(self, keeper: Keeper, *, become: Callable[[str, str], None], leave: Callable[[], None]) -> None:
         self._keeper = keeper
-        self._upgrade = upgrade
+        self._become = become
         self._leave = leave
         self._spawns: deque[tuple[Connection, dict[str, Any]]] = deque()
         self.connections: set[Connection] = set()
@@ -65,6 +68,16 @@ class Operations:
             if command.owner is client:
                 command.abandon()
 
+    def settle(self) -> None:
+        """Answer whatever can be answered now: these are the last words of this code."""
+        while self._spawns:
+            self._spawn_one(*self._spawns.popleft())
+        for run in self._keeper.runs.values():
+            if run.feed is not None:
+                run.feed.settle()
+        for connection in list(self.connections):
+            connection.flush()
+
     def _hello(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
         keeper = self._keeper
         client.name = str(request["name"])
@@ -74,7 +87,7 @@ class Operations:
         client.tell(
             {
                 "re": request.get("id"), "version": VERSION, "pid": os.getpid(), "epoch": keeper.epoch, "seq": keeper.seq,
-                "boot_id": keeper.boot_id, "state_dir": keeper.state_dir, "resumed": missed is not None,
+                "boot_id": keeper.boot_id, "state_dir": keeper.state_dir, "resumed": missed is not None, "code": keeper.code,
             }
         )  # fmt: skip
         for line in missed or ():
@@ -195,6 +208,8 @@ class Operations:
         return {}
 
     def _exec(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        if self._keeper.leaving:
+            raise Refusal("replacing", "the keeper is being replaced: nothing was started, ask again")
         if request["exec"] in self._keeper.transients:
             raise Refusal("bad-request", "a transient command of that name exists")
         return {"pid": transient.Transient(self._keeper, client, request).pid}
@@ -243,6 +258,7 @@ class Operations:
             "pid": os.getpid(), "version": VERSION, "epoch": keeper.epoch, "rss": rss, "cpu_seconds": cpu,
             "fds": len(os.listdir("/proc/self/fd")) - 1, "runs": len(keeper.runs),
             "live": sum(run.live for run in keeper.runs.values()), "containment": keeper.containment, "notes": keeper.notes,
+            "code": keeper.code,
         }  # fmt: skip
         return {"stats": stats}
 
@@ -250,27 +266,14 @@ class Operations:
         self._keeper.dispose(str(request["run"]))
         return {}
 
-    def _upgrade_keeper(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        running = list(self._keeper.transients.values())
-        if running and not request.get("force"):
-            raise Refusal("busy", "%d transient commands are running; they would be killed" % len(running))
+    def _replace(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        def answer(found: Answer) -> None:
+            if isinstance(found, Refusal):
+                client.fail(request.get("id"), found)
+            else:
+                client.tell({"re": request.get("id"), **found})
 
-        def ready() -> None:
-            client.tell({"re": request["id"]})
-            client.when_flushed(self._upgrade)
-
-        left = len(running)
-        if not left:
-            ready()
-
-        def one_killed(survivors: list[tuple[int, str]]) -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                ready()
-
-        for command in running:
-            command.kill(transient.KILL_WITHIN, one_killed)
+        Replacement(self._keeper, request, answer=answer, become=self._become)
         return LATER
 
     def _quit(self, client: Connection, request: dict[str, Any]) -> dict[str, Any]:
@@ -302,7 +305,7 @@ class Operations:
         "stats": _stats,
         "keeper-stats": _keeper_stats,
         "dispose": _dispose,
-        "upgrade": _upgrade_keeper,
+        "replace": _replace,
         "quit": _quit,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Callable
+from typing import Any, Callable
 
 from harness_core.keeper.server.reading import ENTRY, index_name, log_name, segments
 
@@ -50,6 +50,18 @@ class Segments:
                 os.ftruncate(self._log, self._size)
         elif stored < self._size:
             os.ftruncate(self._log, self._size)
+
+    def hand_over(self) -> dict[str, Any]:
+        """What the keeper that replaces this one needs to go on in the same files."""
+        names = ("_log", "_index", "_start", "_size", "_entries", "_closed", "_missing", "lost")
+        return {name.lstrip("_"): getattr(self, name) for name in names}
+
+    def take_over(self, handed: dict[str, Any]) -> None:
+        """Go on where the keeper that we replace stopped, in its own descriptors."""
+        self._log, self._index = handed["log"], handed["index"]
+        self._start, self._size, self._entries = handed["start"], handed["size"], handed["entries"]
+        self._missing, self.lost = handed["missing"], handed["lost"]
+        self._closed = [(start, size) for start, size in handed["closed"]]
 
     def put(self, data: memoryview, stream: int) -> None:
         """Store one piece of output."""

@@ -116,6 +116,11 @@ class Transient:
         """Kill it without anybody to tell."""
         self.kill(KILL_WITHIN, lambda survivors: None)
 
+    def replaced(self) -> None:
+        """Kill it because the keeper is being replaced, and say so."""
+        self._reason = "replaced"
+        self.abandon()
+
     def _forget(self) -> None:
         self._keeper.transients.pop(self.name, None)
         with contextlib.suppress(FileNotFoundError):
