@@ -137,7 +137,9 @@ class RestartServices(Request):
 
 
 class StatusOfServices(Request):
-    """→ {"project", "name", "path", "degraded": str|None, "services": [ServiceStatus]}; unknown project: error `project.unknown`.
+    """How services are; unknown project: error `project.unknown`.
+
+    → {"project", "name", "path", "degraded": str|None, "services": [ServiceStatus]}.
 
     ServiceStatus: name type state health pid run ref started_at restarts exit reason endpoints containment oneshot wanted
     waiting_for description; with `detailed` also memory cpu_seconds processes notes crash_safe dependencies.
@@ -151,13 +153,18 @@ class StatusOfServices(Request):
 
 
 class ListProjects(Request):
-    """→ {"projects": [{"id", "name", "path", "wanted": int, "running": int, "services": int}]}."""
+    """Every project that the daemon knows.
+
+    → {"projects": [{"id", "name", "path", "wanted": int, "running": int, "services": int}]}.
+    """
 
     method: ClassVar[str] = "services.list"
 
 
 class WhyService(Request):
-    """→ {"service", "state", "summary", "causes": [{at text}], "events", "probes": [{at healthy detail}], "exit", "last_lines"}.
+    """Why a service is in its state.
+
+    → {"service", "state", "summary", "causes": [{at text}], "events", "probes": [{at healthy detail}], "exit", "last_lines"}.
 
     `summary` is a sentence; `causes` are what led to it, oldest first, without a time where that is not known.
     """
@@ -335,7 +342,10 @@ class ListPlugins(Request):
 
 
 class DaemonStatus(Request):
-    """→ {pid version api address started_at epoch prefix state_dir degraded projects clients keeper: {pid …} plugins: […]}."""
+    """How the daemon is.
+
+    → {pid version api address started_at epoch prefix state_dir degraded projects clients keeper: {pid …} plugins: […]}.
+    """
 
     method: ClassVar[str] = "daemon.status"
 

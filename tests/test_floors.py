@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "graph": {"contracts", "config.model"},
     "plan": {"contracts", "config.model", "graph"},
     "protocol": {"contracts"},
+    "kinds": set(),
     "private": {"contracts"},
     "paths": {"contracts", "private"},
     "certificates": {"contracts", "private"},
@@ -46,8 +47,8 @@ ALLOWED: dict[str, set[str]] = {
                "private", "trust", "certificates", "transport"},
     "client": {"contracts", "protocol", "mask", "paths", "private", "trust", "transport", "summon"},
     # 6
-    "cli": {"contracts", "client", "protocol", "config", "plugins", "graph", "plan", "mask", "template", "paths", "private",
-            "trust", "transport", "summon"},
+    "cli": {"contracts", "client", "protocol", "kinds", "config", "plugins", "graph", "plan", "mask", "template", "paths",
+            "private", "trust", "transport", "summon"},
     "__main__": {"cli"},
 }  # fmt: skip
 NOT_OURS = {"contracts": set[str](), "keeper": set[str](), "hookspecs": {"pluggy"}}

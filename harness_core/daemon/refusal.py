@@ -8,24 +8,6 @@ from harness_core.config.problem import InvalidConfig
 from harness_core.contracts.errors import HarnessError
 from harness_core.protocol import FAILED, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, error_frame
 
-KINDS = {
-    "auth.host": "the Host header is no name of the daemon's",
-    "auth.origin": "web pages may not connect",
-    "auth.path": "there is nothing at this path",
-    "auth.role": "the client's role does not suffice",
-    "reply.too-large": "the reply would be longer than a reply may be",
-    "request.cancelled": "the request was cancelled by its client",
-    "request.duplicate-id": "a request with this id is still under way",
-    "request.invalid": "the params are not those of the method",
-    "request.malformed": "the frame is JSON, and not a request",
-    "request.too-deep": "the JSON is nested too deeply",
-    "request.too-many": "too many requests are under way on this connection",
-    "request.too-many-streams": "too many streams are open on this connection",
-    "request.unknown-method": "there is no such method",
-    "request.unreadable": "the frame is not JSON",
-}
-"""The kinds of refusals, as docs/protocol.md lists them."""
-
 
 class Refusal(HarnessError):
     """A request that the daemon does not take; `code` is JSON-RPC's, `id` the request's where it could be read."""
