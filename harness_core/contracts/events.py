@@ -52,8 +52,9 @@ class Event:
     def to_json(self) -> dict[str, Any]:
         """The event as it stands on the wire and in the store."""
         body: dict[str, Any] = {"kind": self.kind}
-        for f in fields(self):
-            body[f.name] = _plain(getattr(self, f.name))
+        for name in _NAMES[type(self)]:
+            value = getattr(self, name)
+            body[name] = value if value.__class__ in _AS_IT_IS else _plain(value)
         return body
 
 
@@ -163,6 +164,10 @@ EVENT_KINDS: tuple[type[Event], ...] = (
     StateChanged, Started, Exited, HealthChanged, StopRequested, Killed, RestartScheduled, EndpointsChanged, Applied,
     Progress, Note,
 )  # fmt: skip
+
+
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
+_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in EVENT_KINDS}
 
 
 def _plain(value: Any) -> Any:

@@ -40,6 +40,7 @@ class Drivers:
         self._catalog = catalog
         self._context = context
         self._made: dict[tuple[str, str], Any] = {}
+        self._capabilities: dict[str, frozenset[Capability]] = {}
 
     def executor(self, name: str) -> Launcher | Attacher:
         """The executor of this type; raises PluginMissing or PluginBroken."""
@@ -48,7 +49,10 @@ class Drivers:
 
     def capabilities(self, name: str) -> frozenset[Capability]:
         """What the executor of this type declares."""
-        return self._catalog.require("executor", name).capabilities
+        known = self._capabilities.get(name)
+        if known is None:
+            known = self._capabilities[name] = self._catalog.require("executor", name).capabilities
+        return known
 
     def check(self, name: str) -> HealthCheck:
         """The health check of this name."""
@@ -71,14 +75,15 @@ class Drivers:
 
     def _get(self, kind: str, name: str) -> Any:
         key = (kind, name)
-        if key not in self._made:
+        made = self._made.get(key)
+        if made is None:
             offer = self._catalog.require(kind, name)
             distribution = self._catalog.distribution_of(offer) or name
             try:
-                self._made[key] = offer.create(self._context(distribution))
+                made = self._made[key] = offer.create(self._context(distribution))
             except (Exception, SystemExit) as error:
                 raise PluginBroken(
                     f"{kind.replace('_', ' ')} {name!r} of {distribution} could not be created: {error}",
                     hint=f"check the installation of {distribution}: harness plugins",
                 ) from error
-        return self._made[key]
+        return made

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness_core.config.model import ServiceConfig
 from harness_core.contracts.command import Command
 from harness_core.contracts.errors import HarnessError, LaunchFailed, NotFound, PortTaken, Unreachable
 from harness_core.contracts.execution import Attacher, Launcher, ProcessHandle
@@ -55,6 +56,8 @@ class Starter:
         self._world = world
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed: frozenset[int] = frozenset()
+        self._constant: tuple[ServiceConfig, LaunchSpec] | None = None
+        """the spec of a configuration that depends on nothing but itself, so that each run's is the same but for its name"""
 
     def missing(self) -> str | None:
         """Why a plugin that this service needs can't be used; None when all are there."""
@@ -222,11 +225,17 @@ class Starter:
 
     async def _spec(self, executor: Launcher | Attacher, run: str, *, lenient: bool) -> LaunchSpec:
         config = self._supervisor.config
+        if self._constant is not None and self._constant[0] is config:
+            return replace(self._constant[1], run=run)
         bare = LaunchSpec(self._supervisor.project, config.name, run, config=config.config, base_dir=config.base_dir)
         ports = await self._pick_ports(executor, bare)
         builds_command = Capability.COMMAND in self._world.drivers.capabilities(config.type)
 
+        refers = False
+
         def value(reference: Reference) -> str:
+            nonlocal refers
+            refers = True
             try:
                 return self._value(reference, ports=ports)
             except HarnessError:
@@ -234,7 +243,7 @@ class Starter:
                     return "0"  # only for `prepare`, which starts nothing: what it refers to is not up yet
                 raise
 
-        return build_spec(
+        spec = build_spec(
             config,
             project=self._supervisor.project,
             run=run,
@@ -242,6 +251,9 @@ class Starter:
             resolve=value,
             wrap=self.wrap if builds_command else None,
         )
+        # Layers may do as they like, and are asked each time.
+        self._constant = None if refers or config.ports or config.layers else (config, spec)
+        return spec
 
     def _refuse_layers(self) -> None:
         """Raise LaunchFailed when a layer does not let through what this service needs."""
@@ -265,6 +277,8 @@ class Starter:
         peer = self._world.peer(supervisor.project, reference.service)
         if peer is None:
             raise resolve.Unresolved(f"{reference}: there is no service {reference.service!r}")
+        if peer.run is None and not peer.endpoints:
+            raise resolve.not_running(reference, peer.state)
         return resolve.value(reference, peer.endpoints, self.place())
 
     async def _pick_ports(self, executor: Launcher | Attacher, spec: LaunchSpec) -> tuple[Port, ...]:
@@ -277,8 +291,6 @@ class Starter:
             elif port.inner is None or (outer is None and place.network is not None):
                 outer = await self._pick_auto(executor, spec, port.name)
             else:
-        if peer.run is None and not peer.endpoints:
-            raise resolve.not_running(reference, peer.state)
                 outer = await self._pick_fixed(executor, spec, outer or port.inner, place)
             picked.append(Port(port.name, port.inner or outer or 0, outer, port.protocol))
         return tuple(picked)

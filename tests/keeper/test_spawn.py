@@ -226,7 +226,7 @@ def test_a_replayed_spawn_gives_the_run_that_exists_never_a_second_copy(home, to
     assert after == []
 
 
-def test_spawns_of_one_tick_travel_in_one_message(home):
+def test_spawns_of_one_tick_travel_together_the_first_of_them_without_waiting_for_the_last(home):
     sent = []
 
     async def story(client):
@@ -237,7 +237,7 @@ def test_spawns_of_one_tick_travel_in_one_message(home):
     started = home.play(story)
 
     assert [started_.run for started_ in started] == [f"r{n}" for n in range(20)]
-    assert [len(message["batch"]) for message in sent if message["op"] == "spawn"] == [20]
+    assert [len(message["batch"]) for message in sent if message["op"] == "spawn"] == [8, 8, 4]
 
 
 @pytest.mark.parametrize("run", ["", "UPPER", "../up", "a" * 33, "a b"])
