@@ -9,13 +9,14 @@ import sys
 import time
 
 from harness_core.keeper.client import Client
-from harness_core.keeper.errors import StartFailed
+from harness_core.keeper.errors import LinkLost, StartFailed
 from harness_core.keeper.link import ByteReader, ByteWriter
 
 SOCKET = "keeper.sock"
 START_TIMEOUT = 10.0
 LOCKED = 3
 FRAMES = 1 << 20
+ATTEMPTS = 3
 
 
 async def ensure_local(
@@ -35,8 +36,14 @@ async def ensure_local(
     async def open_stream() -> tuple[ByteReader, ByteWriter]:
         return await _connect_or_start(folder, python or sys.executable)
 
-    client = Client(open_stream, name=name, state_dir=folder, patience=patience, timeout=timeout)
-    await client.connect(timeout=timeout + START_TIMEOUT)
+    for attempt in range(ATTEMPTS):
+        client = Client(open_stream, name=name, state_dir=folder, patience=patience, timeout=timeout)
+        try:
+            await client.connect(timeout=timeout + START_TIMEOUT)
+            break
+        except LinkLost:
+            if attempt == ATTEMPTS - 1:
+                raise  # else: who answered was about to end, and the next attempt starts another
     return client
 
 

@@ -15,10 +15,11 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from harness_core.keeper.server import adoption, cgroups, fifos, kernel
+from harness_core.keeper.server import adoption, cgroups, fifos, idleness, kernel
 from harness_core.keeper.server import state as handover
 from harness_core.keeper.server.code import about
 from harness_core.keeper.server.connection import Connection
+from harness_core.keeper.server.idleness import Idleness
 from harness_core.keeper.server.keeper import Keeper, write_trouble
 from harness_core.keeper.server.loop import READ, Loop
 from harness_core.keeper.server.operations import Operations
@@ -57,6 +58,10 @@ def _resume(argv: list[str]) -> None:
 def _start(argv: list[str]) -> None:
     state_dir = argv[1] = os.path.abspath(argv[1])
     os.umask(0o077)
+    try:
+        idleness.seconds()
+    except ValueError:
+        sys.exit("%s is no number of seconds: %r" % (idleness.VARIABLE, os.environ[idleness.VARIABLE]))
     try:
         _prepare_folder(state_dir)
         lock = _take_lock(state_dir)
@@ -169,6 +174,7 @@ def _serve(argv: list[str], state: dict[str, Any], *, ready: int = -1) -> None:
         loop.stopped = True
 
     operations = Operations(keeper, become=become, leave=leave)
+    Idleness(keeper, seconds=idleness.seconds(), clients=lambda: len(operations.connections), leave=leave)
     loop.watch(listener.fileno(), READ, lambda mask: _accept(loop, listener, operations))
     os.ftruncate(state["lock"], 0)
     os.pwrite(state["lock"], b"%d\n" % os.getpid(), 0)
