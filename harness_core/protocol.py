@@ -10,6 +10,9 @@ A request is a class below; its fields are the params. Some requests *stream*: b
     lagged    from to: this reader was too slow and events of these seqs are gone
     reset     epoch seq services: the cursor is of another epoch; here is the present state
     progress  service detail: a long step goes on
+    opened    the command inside a service has begun
+    attached  run stdin tty: which run is looked at, and whether it would take keys
+    output    stream and text, or base64 where it is not UTF-8, [lost]: bytes exactly as they were written, when they were
     line      text: a line of the daemon's own log
     registry  project service type state health run place endpoints: a record, as `registry.list` tells it
 
@@ -33,6 +36,10 @@ MAX_REPLY = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_IN_FLIGHT = 256
 MAX_STREAMS = 64
+MAX_EXECS = 16
+"""Commands inside services, a connection."""
+MAX_WRITE = 64 * 1024
+"""Bytes of input a request."""
 
 
 class Role(StrEnum):
@@ -54,6 +61,10 @@ class Request:
     method: ClassVar[str]
     role: ClassVar[Role] = Role.READ
     streams: ClassVar[bool] = False
+    lasting: ClassVar[bool] = False
+    """may go on for hours: the audit tells its beginning, too"""
+    frequent: ClassVar[bool] = False
+    """a keystroke each: of those that one connection makes about one thing the audit tells the first, and what fails"""
     fields: ClassVar[tuple[str, ...]] = ()
     """names of all params"""
     required: ClassVar[tuple[str, ...]] = ()
@@ -175,13 +186,122 @@ class WhyService(Request):
 
 
 class SignalService(Request):
-    """Send a signal by name to a service's main process. → {}."""
+    """Send a signal (`TERM`, `sigterm`, `15`) to a service's main process. → {}. What is none: error `signal.unknown`.
+
+    Not running: error `service.not-running`. Should it end by the signal, that is an exit like any other to its restart policy.
+    """
 
     method: ClassVar[str] = "services.signal"
     role: ClassVar[Role] = Role.OPERATE
     project: str
     service: str
     signal: str
+
+
+class AttachService(Request):
+    """Stream an `attached` item, then what the present run writes, as `output` items; the reply is its end. → {"exit": Exit}.
+
+    First the last `tail` lines that are stored. Not running: error `service.not-running`.
+    """
+
+    method: ClassVar[str] = "services.attach"
+    role: ClassVar[Role] = Role.OPERATE
+    streams: ClassVar[bool] = True
+    lasting: ClassVar[bool] = True
+    project: str
+    service: str
+    tail: int = 0
+
+
+class WriteStdin(Request):
+    """Feed a service's stdin or terminal; `data` is base64 of at most 64 KiB, None ends it for good. → {} when it was taken.
+
+    Send the next one after the reply: then nothing piles up, and the order holds.
+    """
+
+    method: ClassVar[str] = "services.stdin"
+    role: ClassVar[Role] = Role.OPERATE
+    frequent: ClassVar[bool] = True
+    project: str
+    service: str
+    data: str | None
+
+
+class ResizeService(Request):
+    """Tell a service's terminal its size. → {}."""
+
+    method: ClassVar[str] = "services.resize"
+    role: ClassVar[Role] = Role.OPERATE
+    frequent: ClassVar[bool] = True
+    project: str
+    service: str
+    rows: int
+    columns: int
+
+
+class OpenExec(Request):
+    """Run a command inside a service's place, behind its layers. Streams an `opened` item, then `output`. → {"exit": Exit}.
+
+    It gets the service's environment and folder; `env` comes on top, a relative `cwd` is below. `stdin`: it will be fed; with
+    `tty` it has a terminal of that size. Cancelled, or the connection gone: nothing of it is left. A client that does not read
+    makes the command wait. At most 16 are open on a connection.
+    """
+
+    method: ClassVar[str] = "exec.open"
+    role: ClassVar[Role] = Role.OPERATE
+    streams: ClassVar[bool] = True
+    lasting: ClassVar[bool] = True
+    project: str
+    service: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    stdin: bool = False
+    tty: bool = False
+    rows: int = 24
+    columns: int = 80
+
+
+class WriteExec(Request):
+    """Feed a command; `session` is the id of its `exec.open` on this connection. → {} when it took the bytes.
+
+    `data` is base64 of at most 64 KiB, None: the end of its input. Like all that is asked of a session, it waits until the
+    command has begun; once that has ended: error `exec.unknown`.
+    """
+
+    method: ClassVar[str] = "exec.write"
+    role: ClassVar[Role] = Role.OPERATE
+    frequent: ClassVar[bool] = True
+    session: int
+    data: str | None
+
+
+class ResizeExec(Request):
+    """Tell a command's terminal its size. → {}."""
+
+    method: ClassVar[str] = "exec.resize"
+    role: ClassVar[Role] = Role.OPERATE
+    frequent: ClassVar[bool] = True
+    session: int
+    rows: int
+    columns: int
+
+
+class SignalExec(Request):
+    """Send a signal to a command, and where the place can to all of its process group, as Ctrl-C does. → {}."""
+
+    method: ClassVar[str] = "exec.signal"
+    role: ClassVar[Role] = Role.OPERATE
+    session: int
+    signal: str
+
+
+class CloseExec(Request):
+    """End a command and all that it has started; its `exec.open` then replies with its exit. → {}."""
+
+    method: ClassVar[str] = "exec.close"
+    role: ClassVar[Role] = Role.OPERATE
+    session: int
 
 
 class ReadLogs(Request):
@@ -383,7 +503,8 @@ class CancelRequest(Request):
 METHODS: Mapping[str, type[Request]] = {
     request.method: request
     for request in (
-        StartServices, StopServices, RestartServices, StatusOfServices, ListProjects, WhyService, SignalService, ReadLogs,
+        StartServices, StopServices, RestartServices, StatusOfServices, ListProjects, WhyService, SignalService, AttachService,
+        WriteStdin, ResizeService, OpenExec, WriteExec, ResizeExec, SignalExec, CloseExec, ReadLogs,
         SubscribeEvents, ListEvents, RunHealthChecks, ValidateConfig, PlanConfig, ApplyConfig, GetConfig,
         GetEnvironment, ListRegistry, ResolveService, WatchRegistry, ListPlugins,
         DaemonStatus, StopDaemon, DaemonLogs, CancelRequest,

@@ -13,7 +13,7 @@ from harness_core import API_VERSION, __version__, protocol
 from harness_core.config.bundle import Bundle
 from harness_core.config.describe import resolved
 from harness_core.config.model import ProjectConfig
-from harness_core.daemon import refusal
+from harness_core.daemon import by_hand, refusal
 from harness_core.daemon.model import Call, Daemon
 from harness_core.daemon.stream import Stream
 from harness_core.engine.bus import Subscription
@@ -66,12 +66,6 @@ async def handle_list_projects(daemon: Daemon, call: Call, request: protocol.Lis
 async def handle_why_service(daemon: Daemon, call: Call, request: protocol.WhyService) -> Result:
     """Why a service is as it is."""
     return await daemon.manager.why(request.project, request.service)
-
-
-async def handle_signal_service(daemon: Daemon, call: Call, request: protocol.SignalService) -> Result:
-    """Send a signal."""
-    await daemon.manager.signal(request.project, request.service, request.signal)
-    return {}
 
 
 async def handle_read_logs(daemon: Daemon, call: Call, request: protocol.ReadLogs) -> Result:
@@ -234,7 +228,15 @@ HANDLERS: Mapping[type[Request], Handler] = {
     protocol.StatusOfServices: handle_status_of_services,
     protocol.ListProjects: handle_list_projects,
     protocol.WhyService: handle_why_service,
-    protocol.SignalService: handle_signal_service,
+    protocol.SignalService: by_hand.handle_signal_service,
+    protocol.AttachService: by_hand.handle_attach_service,
+    protocol.WriteStdin: by_hand.handle_write_stdin,
+    protocol.ResizeService: by_hand.handle_resize_service,
+    protocol.OpenExec: by_hand.handle_open_exec,
+    protocol.WriteExec: by_hand.handle_write_exec,
+    protocol.ResizeExec: by_hand.handle_resize_exec,
+    protocol.SignalExec: by_hand.handle_signal_exec,
+    protocol.CloseExec: by_hand.handle_close_exec,
     protocol.ReadLogs: handle_read_logs,
     protocol.SubscribeEvents: handle_subscribe_events,
     protocol.ListEvents: handle_list_events,

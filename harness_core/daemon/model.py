@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness_core.daemon.audit import Audit
+from harness_core.daemon.execs import Execs
 from harness_core.daemon.log import OwnLog
 from harness_core.daemon.stream import Stream
 from harness_core.plugins import Catalog
@@ -31,11 +32,13 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request under way: who asked, its id in the log, and where its items go."""
+    """One request under way: who asked, its id in the log and on its connection, where its items go, what else is open there."""
 
     caller: Caller
     id: str
+    number: int
     stream: Stream
+    execs: Execs
 
 
 @dataclass(frozen=True, slots=True)

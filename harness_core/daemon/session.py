@@ -10,6 +10,7 @@ from typing import Any
 from harness_core import __version__
 from harness_core.contracts.errors import HarnessError
 from harness_core.daemon import refusal, requests
+from harness_core.daemon.execs import Execs
 from harness_core.daemon.handlers import HANDLERS
 from harness_core.daemon.log import request_id
 from harness_core.daemon.model import Call, Caller, Daemon
@@ -55,6 +56,8 @@ class Session:
         self._tasks = tasks
         self._encoder = encoder
         self._running: dict[int, _Running] = {}
+        self._execs = Execs()
+        self._audited: set[tuple[object, ...]] = set()
         self._closed = False
         self._send(hello(version=__version__, epoch=daemon.manager.epoch, pid=pid))
 
@@ -103,15 +106,27 @@ class Session:
         name = f"{self._number}-{id}"
         request_id.set(name)
         stream = Stream(self._channel, self._encoder, id)
+        if request.lasting:
+            self._audit(name, request.method, _details(request), "begun")
         try:
-            frame, result = await self._outcome(id, request, Call(self._caller, name, stream))
+            frame, result = await self._outcome(id, request, Call(self._caller, name, id, stream, self._execs))
         finally:
             stream.close()
             self._running.pop(id, None)
-        if request.role is not Role.READ:
+        if request.role is not Role.READ and not self._told_before(request, result):
             self._audit(name, request.method, _details(request), result)
         if not self._closed:
             self._send(frame)
+
+    def _told_before(self, request: Request, result: str) -> bool:
+        """Whether the audit has the first of these already, and this one is no news."""
+        if not request.frequent or result != "ok":
+            return False
+        params = request.params()
+        what = (request.method, *(params.get(name) for name in ("project", "service", "session")))
+        told = what in self._audited
+        self._audited.add(what)
+        return told
 
     async def _outcome(self, id: int, request: Request, call: Call) -> tuple[dict[str, Any], str]:
         try:
@@ -148,8 +163,12 @@ def _error(id: int, kind: str, message: str, *, hint: str | None = None, code: i
 
 
 def _details(request: Request) -> dict[str, Any]:
-    """The params without what a person's files and environment hold."""
+    """The params without what a person's files, environment and keyboard hold."""
     details = request.params()
+    if details.get("env"):
+        details["env"] = sorted(details["env"])
+    if (data := details.pop("data", None)) is not None:
+        details["bytes"] = len(data) * 3 // 4
     bundle = details.pop("bundle", None)
     if bundle is not None:
         details["files"] = [file["path"] for file in bundle["files"]]

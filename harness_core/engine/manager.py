@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from harness_core.config.model import ProjectConfig, ServiceConfig
 from harness_core.contracts.clock import Clock
-from harness_core.contracts.errors import HarnessError, NotSupported
-from harness_core.contracts.events import Applied, Event, Progress, State
-from harness_core.contracts.execution import ProcessHandle
+from harness_core.contracts.errors import HarnessError
+from harness_core.contracts.events import Applied, Event, Note, Progress, State
 from harness_core.contracts.offer import Change
 from harness_core.contracts.registry import RegistryBackend
 from harness_core.engine import boot, plugin_loans
 from harness_core.engine.bus import Bus
 from harness_core.engine.capture import Captures
+from harness_core.engine.console import Console
 from harness_core.engine.directory import concerned_by, record_of, seen_from
 from harness_core.engine.drivers import Drivers
 from harness_core.engine.environment import environment_of, unknown
@@ -74,6 +74,7 @@ class ServiceManager:
         self._touched: dict[str, float] = {}
         self._troubles = [trouble] if trouble else []
         self.logs = Logs(lambda project, names: self._project(project).select(names))
+        self.console = Console(lambda project, name: self._project(project).select([name])[0], self._drivers, self._tell)
         self.bus = Bus(clock)
         self._world = self._make_world()
 
@@ -188,14 +189,6 @@ class ServiceManager:
         lines = await self._last_lines(supervisor, 10, all_runs=True)
         answer: dict[str, Any] = found.masked(why(supervisor, events, lines, now=self._clock.now()))
         return answer
-
-    async def signal(self, project: str, service: str, name: str) -> None:
-        """Send a signal to a service's main process."""
-        supervisor = self._project(project).select([service])[0]
-        run = supervisor.run
-        if run is None or not isinstance(run.handle, ProcessHandle):
-            raise NotSupported(f"service {service!r} is {supervisor.state}: there is nothing to signal")
-        await run.handle.signal(name.upper().removeprefix("SIG"))
 
     async def health(self, project: str, services: Sequence[str] | None) -> dict[str, Any]:
         """Probe now, without effect on state."""
@@ -601,6 +594,10 @@ class ServiceManager:
 
     def _remember(self, event: Event, body: dict[str, Any]) -> None:
         self._store.append_later(event.seq, body)
+
+    def _tell(self, supervisor: Supervisor, detail: str) -> None:
+        run = supervisor.run
+        self.bus.publish(Note, project=supervisor.project, service=supervisor.name, run=run.id if run else None, detail=detail)
 
     def _report(self, run: str, change: Change) -> None:
         self._touched[run] = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""ServiceTarget: what core lends to a probe."""
+"""ServiceTarget: one run as seen from inside: what core lends to a probe, and to a person's command."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness_core.contracts.command import Command
+from harness_core.contracts.execution import Session
 from harness_core.contracts.health import ExecResult
 from harness_core.contracts.output import Cursor, OutputQuery
 from harness_core.contracts.place import Endpoint
@@ -33,11 +34,20 @@ class ServiceTarget:
         """A connection to an address of the service; raises OSError."""
         return await asyncio.open_connection(host, port)
 
-    async def exec(self, command: Command) -> ExecResult:
-        """What a command inside the service's place answered, with the service's own environment and folder."""
+    @property
+    def folder(self) -> str | None:
+        """The working directory of the service's own command, where core knows it."""
+        return self._base.cwd if self._base is not None else None
+
+    async def open(self, command: Command) -> Session:
+        """A command inside the service's place and behind its layers, with the service's own environment and folder."""
         if self._base is not None:
             command = replace(command, env={**self._base.env, **command.env}, cwd=command.cwd or self._base.cwd)
-        session = await self._run.handle.exec(self._wrap(command))
+        return await self._run.handle.exec(self._wrap(command))
+
+    async def exec(self, command: Command) -> ExecResult:
+        """What a command inside answered."""
+        session = await self.open(command)
         collected = bytearray()
         try:
             async for chunk in session.output():

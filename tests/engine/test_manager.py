@@ -425,14 +425,14 @@ async def test_health_and_signals_can_be_asked_for(bench: Any) -> None:
     bench.check.answer("api", Health(True, "fine"))
 
     answers = {answer["name"]: answer for answer in (await bench.manager.health("shop-1", None))["services"]}
-    await bench.manager.signal("shop-1", "api", "SIGUSR1")
+    await bench.manager.console.signal("shop-1", "api", "SIGUSR1", by="test")
 
     assert answers["api"]["healthy"]
     assert answers["plain"]["detail"] == "no health check"
     assert bench.world.latest("api").signals == ["USR1"]
     await bench.stop("api")
     with pytest.raises(HarnessError, match="there is nothing to signal"):
-        await bench.manager.signal("shop-1", "api", "USR1")
+        await bench.manager.console.signal("shop-1", "api", "USR1", by="test")
 
 
 async def test_a_stop_command_runs_inside_first(bench: Any) -> None:
