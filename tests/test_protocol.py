@@ -26,7 +26,10 @@ def test_every_request_has_a_schema_that_its_own_params_pass(method):
     kind = METHODS[method]
     schema = schema_of(kind)
     Draft202012Validator.check_schema(schema)
-    values = {"project": "shop", "service": "api", "signal": "TERM", "bundle": {}, "id": 1}
+    values = {
+        "project": "shop", "service": "api", "signal": "TERM", "bundle": {}, "id": 1, "session": 1, "data": None,
+        "rows": 24, "columns": 80, "command": ("true",),
+    }  # fmt: skip
     request = kind(**{name: values[name] for name in kind.required})
 
     params = json.loads(json.dumps(request.params()))
@@ -78,7 +81,9 @@ def test_values_of_another_type_do_not_pass(kind, params):
 def test_methods_are_named_after_what_they_are_about_and_change_nothing_for_readers():
     assert all(name == kind.method and name.count(".") == 1 for name, kind in METHODS.items())
     assert {name for name, kind in METHODS.items() if kind.role is not Role.READ} == {
-        "services.start", "services.stop", "services.restart", "services.signal", "config.apply", "daemon.stop", "daemon.logs",
+        "services.start", "services.stop", "services.restart", "services.signal", "services.attach", "services.stdin",
+        "services.resize", "exec.open", "exec.write", "exec.resize", "exec.signal", "exec.close", "config.apply", "daemon.stop",
+        "daemon.logs",
     }  # fmt: skip
 
 
