@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -90,6 +91,10 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Type something; `\\x03` is Ctrl-C."""
         os.write(self._ours, keys.encode())
+
+    def resize(self, *, columns: int, rows: int) -> None:
+        """As if its window were made smaller or larger."""
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def expect(self, pattern: str, *, within: float = 20.0) -> None:
         """Read until all that was printed matches `pattern`, control sequences left out."""

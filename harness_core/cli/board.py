@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness_core.cli.render_status import STATE_STYLES
+from harness_core.cli.render_status import STATE_STYLES, urls
 from harness_core.cli.text import Line, Span, Style, line, visible
 from harness_core.cli.words import duration, ending
 
@@ -29,6 +29,9 @@ class Row:
     stopped: bool = False
     kill_at: float | None = None
     since: float = 0.0
+    started_at: str | None = None
+    """when its present run began, RFC 3339"""
+    address: str = ""
 
     @property
     def moving(self) -> bool:
@@ -50,15 +53,19 @@ class Row:
         return True
 
     def beat(self, now: float) -> str:
-        """What is awaited, since when, and what was seen last: `db: waiting for healthy, 12s, last probe: refused`."""
+        """Name, and what is awaited: `db: waiting for healthy, 12s, last probe: refused`."""
+        return f"{self.name}: {self.awaited(now)}"
+
+    def awaited(self, now: float) -> str:
+        """What is awaited, since when, and what was seen last."""
         if self.state == "stopping" and self.kill_at is not None:
-            return f"{self.name}: stopping, KILL in {max(0, round(self.kill_at - now))}s"
+            return f"stopping, KILL in {max(0, round(self.kill_at - now))}s"
         awaited = {"starting": "starting", "stopping": "stopping"}.get(self.state, self.reason or self.state)
         if self.state in ("starting", "running", "unhealthy") and self.health in ("starting", "unhealthy"):
             awaited = "waiting for healthy"
         source = "last probe: " if self.health != "none" else ""
         last = f", {source}{visible(self.detail)}" if self.detail else ""
-        return f"{self.name}: {visible(awaited)}, {duration(now - self.since)}{last}"
+        return f"{visible(awaited)}, {duration(now - self.since)}{last}"
 
 
 class Board:
@@ -82,7 +89,10 @@ class Board:
         """Learn from a service's whole status."""
         wanted = bool(status.get("wanted", True))
         fields = {key: status.get(key) for key in ("state", "health", "exit")}
-        self._change(status["name"], now, **fields, reason=status.get("reason") or "", stopped=not wanted)
+        self._change(
+            status["name"], now, **fields, reason=status.get("reason") or "", stopped=not wanted,
+            started_at=status.get("started_at"), address=urls(status.get("endpoints")),
+        )  # fmt: skip
 
     def moving(self) -> list[Row]:
         """Services on their way, longest first."""
@@ -90,24 +100,12 @@ class Board:
 
     def lines(self, now: float, *, room: int) -> list[Line]:
         """What to show at the bottom: who is on the way, then the counts."""
-        spinner = _SPINNER[int(now * 5) % len(_SPINNER)]
         moving = self.moving()
         shown = moving[: max(0, room - 2)] if len(moving) > room - 1 else moving
-        lines = [line(Span(f"{spinner} ", Style.CARE), row.beat(now)) for row in shown]
+        lines = [line(Span(f"{spinner(now)} ", Style.CARE), row.beat(now)) for row in shown]
         if len(shown) < len(moving):
             lines.append(line(Span(f"  … and {len(moving) - len(shown)} more", Style.FAINT)))
-        return [*lines, self.counts()]
-
-    def counts(self) -> Line:
-        """`5 running · 1 starting`."""
-        counts: dict[str, int] = {}
-        for row in self.rows.values():
-            counts[row.state] = counts.get(row.state, 0) + 1
-        parts: list[str | Span] = []
-        for state, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-            parts += [Span(" · ", Style.FAINT)] if parts else []
-            parts.append(Span(f"{count} {state}", STATE_STYLES.get(state, Style.PLAIN)))
-        return line(*parts)
+        return [*lines, counts(self.rows.values())]
 
     def _event(self, event: Mapping[str, Any], now: float) -> None:
         name = event["service"]
@@ -116,6 +114,10 @@ class Board:
                 began = event["new"] in ("waiting", "starting")
                 more = {"exit": None, "stopped": False, "health": "none", "kill_at": None} if began else {}
                 self._change(name, now, state=event["new"], reason=event["reason"], detail="", **more)
+            case "started":
+                self._change(name, now, started_at=event["at"])
+            case "endpoints":
+                self._change(name, now, address=urls(event["endpoints"]))
             case "health":
                 self._change(name, now, health=event["new"], detail=event["detail"])
             case "stop-requested":
@@ -133,3 +135,20 @@ class Board:
         if changes.get("state", row.state) != row.state or changes.get("health", row.health) != row.health:
             changes["since"] = now
         self.rows[name] = replace(row, **changes)
+
+
+def counts(rows: Iterable[Row]) -> Line:
+    """`5 running · 1 starting`."""
+    numbers: dict[str, int] = {}
+    for row in rows:
+        numbers[row.state] = numbers.get(row.state, 0) + 1
+    parts: list[str | Span] = []
+    for state, count in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0])):
+        parts += [Span(" · ", Style.FAINT)] if parts else []
+        parts.append(Span(f"{count} {state}", STATE_STYLES.get(state, Style.PLAIN)))
+    return line(*parts)
+
+
+def spinner(now: float) -> str:
+    """A sign of life, another one five times a second."""
+    return _SPINNER[int(now * 5) % len(_SPINNER)]

@@ -1,6 +1,6 @@
 """`up` in the foreground: start, show logs and changes, and stop what was started when told to.
 
-One loop over the streams of one connection; signals are only noted by their handlers and looked at between two items.
+One loop over the streams of one connection; signals and keys are only noted as they come, and looked at between two items.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from harness_core.cli.board import Board
 from harness_core.cli.failures import ExitCode, Finish, exit_code_of_service
 from harness_core.cli.follow import EventFollow, LogFollow, reconnect
 from harness_core.cli.foreground_screen import NOTHING_TO_STOP, Screen
+from harness_core.cli.hands import Hands, choices
 from harness_core.cli.session import Session
 from harness_core.cli.words import ending
 from harness_core.client import RemoteError
@@ -27,8 +28,10 @@ from harness_core.transport import ConnectionLost
 if TYPE_CHECKING:
     from harness_core.client import Client, Stream
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _TICK = 0.2
+_KEY_TICK = 0.05
+"""Seconds that a key may wait; a person feels twice as much."""
 _RECONNECTIONS = 5
 """How often a new connection may be lost at once, one after the other."""
 _LAST_WORDS = 0.3
@@ -82,6 +85,8 @@ class Foreground:
         )
         self._events = EventFollow(SubscribeEvents(project=wish.project, services=tuple(wish.shown)))
         self._streams = _Streams()
+        self._hands = Hands(self._screen, wish.project)
+        self._name = ""
         self._phase = Phase.STARTING
         self._accepted = False
         self._signals: list[int] = []
@@ -91,7 +96,7 @@ class Foreground:
 
     def run(self) -> int:
         """Stay until told to stop, or until nothing runs any more; the exit code."""
-        with self._noting_signals():
+        with self._noting_signals(), self._hands:
             try:
                 self._open(self._session.client())
                 while not self._step():
@@ -104,30 +109,43 @@ class Foreground:
         """One round of the loop; whether all is done."""
         try:
             client = self._session.client()
-            client.wait(*self._streams.all(), timeout=_TICK)
+            client.wait(*self._streams.all(), *self._hands.streams, timeout=_KEY_TICK if self._hands.there else _TICK)
+            self._hands.look()
             self._take(client)
             if self._screen.gone and self._phase is not Phase.STOPPING:
                 self._stop(client, code=128 + signal.SIGPIPE)
             self._look_at_signals(client)
-            done = self._advance(client)
+            done = self._look_at_keys(client) or self._advance(client)
         except ConnectionLost as e:
             self._reconnect(e)
             return False
-        self._screen.refresh(self._board, stopping=self._phase is Phase.STOPPING)
+        self._refresh()
         return done
+
+    def _refresh(self) -> None:
+        self._screen.refresh(
+            self._board, self._hands.view, name=self._name, choices=choices(self._board), keys=self._hands.there,
+            stopping=self._phase is Phase.STOPPING,
+        )  # fmt: skip
 
     def _reconnect(self, error: ConnectionLost) -> None:
         """Go on where it was, on a new connection."""
         for _ in range(_RECONNECTIONS):
-            reconnect(self._session, error, say=self._screen.say, check=self._give_up_if_told_to)
+            reconnect(self._session, error, say=self._screen.say, check=self._look_without_daemon)
             self._streams = _Streams()
+            self._hands.lose_connection()
             try:
                 return self._open(self._session.client())
             except ConnectionLost as again:
                 error = again
         raise error
 
-    def _give_up_if_told_to(self) -> None:
+    def _look_without_daemon(self) -> None:
+        self._hands.look()
+        if any(deed.verb == "detach" for deed in self._hands.wishes(self._board)):
+            self._screen.say("detached; services run on without a daemon, and the next command starts one: harness status")
+            raise Finish(ExitCode.REACHED)
+        self._refresh()
         if len(self._signals) - self._obeyed > 1:
             self._screen.say("giving up; services run on without a daemon, and the next command starts one: harness down")
             raise Finish(128 + self._signals[-1])
@@ -157,7 +175,9 @@ class Foreground:
 
     def _learn(self, client: Client) -> None:
         now = time.monotonic()
-        for service in client.call(StatusOfServices(project=self._wish.project))["services"]:
+        status = client.call(StatusOfServices(project=self._wish.project))
+        self._name = status["name"]
+        for service in status["services"]:
             self._board.learn(service, now)
 
     def _stop(self, client: Client, *, code: int) -> None:
@@ -171,6 +191,7 @@ class Foreground:
                 apply.take()
             self._streams.apply = None
         self._phase, self._code = Phase.STOPPING, code
+        self._hands.rest()
         self._ask_to_stop(client)
 
     def _ask_to_stop(self, client: Client) -> None:
@@ -226,6 +247,25 @@ class Foreground:
                 self._screen.say("not waiting any longer; the daemon goes on with it: harness status")
                 raise Finish(128 + number)
 
+    def _look_at_keys(self, client: Client) -> bool:
+        """Do what was asked for by keys; whether that ends it."""
+        self._hands.see()
+        for deed in self._hands.wishes(self._board):
+            if deed.verb == "filter":
+                self._screen.narrow(deed.text)
+            elif self._phase is Phase.STOPPING:
+                continue  # nothing else is to be done any more
+            elif deed.verb == "detach":
+                return self._detach()
+            else:
+                self._hands.begin(client, deed, self._board)
+        return False
+
+    def _detach(self) -> bool:
+        going_on = "the start goes on" if self._phase is Phase.STARTING else "services go on"
+        self._screen.say(f"detached; {going_on}. Back here: harness up · logs: harness logs -f · stop: harness down")
+        return True
+
     # --- where it leads ----------------------------------------------------------------------------------------------
 
     def _advance(self, client: Client) -> bool:
@@ -233,7 +273,8 @@ class Foreground:
         if self._phase is Phase.STARTING:
             self._see_start(client)
         elif self._phase is Phase.STAYING:
-            self._see_end(client)
+            if not self._hands.busy:  # what is being restarted does not run for a moment
+                self._see_end(client)
         elif all(stream.ended for stream in self._streams.stops):
             self._see_stopped(client)
             return True

@@ -12,7 +12,7 @@ import signal
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -84,28 +84,21 @@ class Keyboard:
 
     def grasp(self) -> None:
         """Take the keyboard if it is there for us: at the beginning, after a suspension, when a job comes to the foreground."""
-        if self.held or not self._wanted or not in_foreground(self._stream):
-            return
-        with _not_stopped():
-            before = termios.tcgetattr(self._stream)
-            ours = [*before[:6], list(before[6])]
-            ours[3] &= ~(termios.ICANON | termios.ECHO)
-            ours[6][termios.VMIN], ours[6][termios.VTIME] = 1, 0
-            self._before = before
-            termios.tcsetattr(self._stream, termios.TCSADRAIN, ours)
+        if self._wanted and in_foreground(self._stream):
+            with _not_stopped():
+                self._before = self._before or termios.tcgetattr(self._stream)
+                termios.tcsetattr(self._stream, termios.TCSADRAIN, _single_keys(self._before))
 
     def release(self) -> None:
         """Leave the terminal as it was found."""
         before, self._before = self._before, None
         # In the background the settings are those of whoever is in the foreground now: not ours to change.
         if before is not None and in_foreground(self._stream):
-            with _not_stopped():
-                try:
-                    termios.tcsetattr(self._stream, termios.TCSADRAIN, before)
-                except termios.error:
-                    return  # the terminal is gone, and its settings with it
+            # A terminal that is gone has taken its settings along.
+            with _not_stopped(), suppress(termios.error):
+                termios.tcsetattr(self._stream, termios.TCSADRAIN, before)
 
-    def keys(self) -> list[str]:
+    def pressed(self) -> list[str]:
         """What was pressed since the last time; never waits, but for the rest of an escape sequence."""
         pressed = ""
         while self._pending(_SEQUENCE if pressed.endswith("\x1b") else 0):
@@ -123,6 +116,15 @@ class Keyboard:
 
     def _pending(self, patience: float) -> bool:
         return any(select.select([fd], [], [], patience)[0] for fd in self.inputs)
+
+
+def _single_keys(settings: list[Any]) -> list[Any]:
+    """These settings without echo and without waiting for the end of a line."""
+    changed = [*settings[:6], list(settings[6])]
+    # Ctrl-C would throw away what was written and is not shown yet: a log line, or half of a control sequence.
+    changed[3] = changed[3] & ~(termios.ICANON | termios.ECHO) | termios.NOFLSH
+    changed[6][termios.VMIN], changed[6][termios.VTIME] = 1, 0
+    return changed
 
 
 @contextmanager

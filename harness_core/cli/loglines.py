@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness_core.cli.recent import Recent
 from harness_core.cli.text import name_colour, visible
 from harness_core.cli.words import clock
 
@@ -49,8 +50,9 @@ class LogStyle:
 class LogLines:
     """Makes whole lines of log items: those of two services never mix, whatever pieces they come in."""
 
-    def __init__(self, style: LogStyle) -> None:
+    def __init__(self, style: LogStyle, *, recent: Recent | None = None) -> None:
         self._style = style
+        self._recent = recent
         self._partial: dict[tuple[str, str], _Partial] = {}
 
     def take(self, item: Mapping[str, Any]) -> bytes:
@@ -93,7 +95,8 @@ class LogLines:
             return b""
         if style.terminal and not style.raw:
             data = visible(data.removesuffix(b"\r").decode("utf-8", "replace")).encode()
-        return self._prefix(item) + data + (b"\x1b[0m\n" if style.raw and style.terminal else b"\n")
+        shown = self._prefix(item) + data + (b"\x1b[0m\n" if style.raw and style.terminal else b"\n")
+        return shown if self._recent is None else self._recent.take(item["service"], data, shown)
 
     def _prefix(self, item: Mapping[str, Any]) -> bytes:
         style, prefix = self._style, ""

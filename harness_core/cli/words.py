@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
     raise AssertionError("unreachable: whole >= 60")
 
 
+def round_duration(seconds: float) -> str:
+    """For what is looked at all the time: seconds only in the first minute: `12s`, `3m`, `2h5m`."""
+    return f"{int(max(seconds, 0))}s" if seconds < 60 else duration(seconds // 60 * 60)
+
+
 def size(count: float) -> str:
     """Bytes for people: `812 B`, `12.3 MiB`."""
     if count < 1024:
