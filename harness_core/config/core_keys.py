@@ -36,12 +36,14 @@ DEFINITIONS: Schema = {
         "type": ["number", "string"],
         "minimum": 0,
         "pattern": DURATION_PATTERN,
+        "patternErrorMessage": "Write 500ms, 2s, 1m30s, 2h, or a number of seconds.",
         "description": "`500ms`, `2s`, `1m30s`, `2h`, or a number of seconds.",
     },
     "size": {
         "type": ["integer", "string"],
         "minimum": 0,
         "pattern": SIZE_PATTERN,
+        "patternErrorMessage": "Write 64MiB, 1GB, or a number of bytes.",
         "description": "`64MiB`, `1GB`, or a number of bytes.",
     },
     "text": {"type": ["string", "number", "boolean"], "description": "Text; numbers and words such as `yes` stay as written."},
@@ -200,6 +202,7 @@ HEALTH: Schema = {
 RESTART: Schema = _mapping(
     {
         "policy": {
+            "type": "string",
             "enum": ["no", "on-failure", "always", "unless-stopped"],
             "default": "on-failure",
             "description": "When an ended run is followed by another; default for a oneshot: `no`.",

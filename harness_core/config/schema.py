@@ -18,7 +18,7 @@ from harness_core.config.core_keys import (
     TOP,
     Schema,
 )
-from harness_core.config.subschemas import alternatives, known_keys, resolve
+from harness_core.config.subschemas import alternatives, known_keys, resolve, types
 from harness_core.contracts.errors import HarnessError
 from harness_core.contracts.offer import Capability, Offer
 
@@ -64,7 +64,7 @@ def merged_schema(catalog: Offers) -> Schema:
         "layer": _by_type("layer", layers, {"type": {"type": "string", "description": "The name of an installed layer."}}),
         "service": _service(executors),
     }
-    return {
+    schema = {
         "$schema": DIALECT,
         "title": "services.yaml",
         "description": "Services that harness starts, watches and stops, wherever they run.",
@@ -75,6 +75,37 @@ def merged_schema(catalog: Offers) -> Schema:
         "additionalProperties": False,
         "$defs": definitions,
     }
+    return _spelt_out(schema)  # type: ignore[no-any-return]
+
+
+def _spelt_out(schema: Any, *, described: bool = False) -> Any:
+    """The schema with core's small definitions in place of references to them, and a choice between kinds where one is told.
+
+    An editor shows the description that it finds first: behind a reference, that of the definition instead of the key's own. And
+    of alternatives it holds a mistake against the first: `restart: {polcy: no}` would be told to become text.
+    """
+    if isinstance(schema, list | tuple):
+        return [_spelt_out(item, described=described) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    if name in DEFINITIONS:
+        schema = {**DEFINITIONS[name], **{key: value for key, value in schema.items() if key != "$ref"}}
+    if described:
+        schema = {key: value for key, value in schema.items() if key != "description" or "properties" in schema}
+    branches = schema.get("anyOf", ())
+    mappings = [branch for branch in branches if "object" in types([branch]) or not types([branch])]
+    if len(mappings) == 1 and mappings[0].get("type") == "object" and mappings[0].get("properties") and len(branches) > 1:
+        rest = [branch for branch in branches if branch is not mappings[0]]
+        schema = {key: value for key, value in schema.items() if key != "anyOf"}
+        schema |= {"if": {"type": "object"}, "then": mappings[0], "else": rest[0] if len(rest) == 1 else {"anyOf": rest}}
+        # Words behind an `else` are not offered; examples are.
+        schema |= {"examples": words} if (words := [word for branch in rest for word in branch.get("enum", ())]) else {}
+    if any(isinstance(example, Mapping) for example in schema.get("examples", ())):
+        # Offered where a value is completed, a mapping would read `[object Object]`.
+        schema = {**schema, "examples": [example for example in schema["examples"] if not isinstance(example, Mapping)]}
+    inside = "description" in schema
+    return {key: _spelt_out(value, described=inside and key in ("anyOf", "then", "else")) for key, value in schema.items()}
 
 
 def _service(executors: Mapping[str, Offer]) -> Schema:
@@ -89,19 +120,28 @@ def _service(executors: Mapping[str, Offer]) -> Schema:
 def _by_type(kind: str, offers: Mapping[str, Offer], keys: Schema) -> Schema:
     """A mapping whose `type` decides which further keys it may have."""
     words = sorted(word for offer in offers.values() for word in (offer.name, *offer.aliases))
+    own = [_when_type([offer.name, *offer.aliases], _place(kind, name)) for name, offer in sorted(offers.items())]
+    # Of a type that nobody knows, nobody knows the keys: the type's own error is enough.
+    free = {"if": _of_type(words), "else": {"additionalProperties": True}}
     return {
         "type": "object",
         "required": ["type"],
         "properties": {**keys, "type": {**keys["type"], "enum": words}},
         # `if type == x then …`, closed by unevaluatedProperties: `oneOf` would only say "not valid under any of these".
-        "allOf": [_when_type([offer.name, *offer.aliases], _place(kind, name)) for name, offer in sorted(offers.items())],
+        "allOf": [*own, free],
         "unevaluatedProperties": False,
     }
 
 
 def _when_type(words: list[str], definition: str) -> Schema:
-    condition = {"properties": {"type": {"enum": words}}, "required": ["type"]}
-    return {"if": condition, "then": {"$ref": f"#/$defs/{definition}"}}
+    return {"if": _of_type(words), "then": {"$ref": f"#/$defs/{definition}"}}
+
+
+def _of_type(words: list[str]) -> Schema:
+    # A pattern, because an editor that completes takes a word of an enum for met as soon as it begins like what is written:
+    # below `type: process` it would offer the keys of `process-attach`.
+    pattern = f"^(?:{'|'.join(map(re.escape, words))})$"
+    return {"type": "object", "properties": {"type": {"type": "string", "pattern": pattern}}, "required": ["type"]}
 
 
 def _health_check(checks: Mapping[str, Offer]) -> Schema:
