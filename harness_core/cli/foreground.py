@@ -96,7 +96,7 @@ class Foreground:
 
     def run(self) -> int:
         """Stay until told to stop, or until nothing runs any more; the exit code."""
-        with self._noting_signals(), self._hands:
+        with self._noting_signals(), self._hands.hold:
             try:
                 self._open(self._session.client())
                 while not self._step():
@@ -109,8 +109,8 @@ class Foreground:
         """One round of the loop; whether all is done."""
         try:
             client = self._session.client()
-            client.wait(*self._streams.all(), *self._hands.streams, timeout=_KEY_TICK if self._hands.there else _TICK)
-            self._hands.look()
+            client.wait(*self._streams.all(), *self._hands.streams, timeout=_KEY_TICK if self._hands.hold.keys else _TICK)
+            self._hands.hold.look()
             self._take(client)
             if self._screen.gone and self._phase is not Phase.STOPPING:
                 self._stop(client, code=128 + signal.SIGPIPE)
@@ -124,7 +124,7 @@ class Foreground:
 
     def _refresh(self) -> None:
         self._screen.refresh(
-            self._board, self._hands.view, name=self._name, choices=choices(self._board), keys=self._hands.there,
+            self._board, self._hands.view, name=self._name, choices=choices(self._board), keys=self._hands.hold.keys,
             stopping=self._phase is Phase.STOPPING,
         )  # fmt: skip
 
@@ -141,7 +141,7 @@ class Foreground:
         raise error
 
     def _look_without_daemon(self) -> None:
-        self._hands.look()
+        self._hands.hold.look()
         if any(deed.verb == "detach" for deed in self._hands.wishes(self._board)):
             self._screen.say("detached; services run on without a daemon, and the next command starts one: harness status")
             raise Finish(ExitCode.REACHED)

@@ -64,6 +64,20 @@ def status_lines(status: Mapping[str, Any], *, now: datetime, columns: int, figu
     return [*fitted.drawn(), *([] if told else reasons(status["services"]))]
 
 
+def status_screen(
+    status: Mapping[str, Any], *, now: datetime, columns: int, rows: int, figures: bool, detailed: bool
+) -> list[Line]:
+    """The status and its summary in at most so many rows: where they are too few, what is in trouble comes first."""
+    lines = [*status_lines(status, now=now, columns=columns, figures=figures, detailed=detailed), summary(status)]
+    if len(lines) <= rows:
+        return lines
+    services = sorted(status["services"], key=lambda s: (urgency(s["state"], s["health"]), s["name"]))
+    shown, hidden = services[: max(0, rows - 3)], services[max(0, rows - 3) :]
+    table = status_sheet({**status, "services": shown}, now=now, figures=figures).without_empty().fit(columns).drawn()
+    more = line(Span(f"… {len(hidden)} more: ", Style.FAINT), *_counts(hidden))
+    return [*table, *([more] if hidden else []), summary(status)][-rows:]
+
+
 def reasons(services: Iterable[Mapping[str, Any]]) -> list[Line]:
     """A line for each service that is not settled and has a reason for it."""
     return [
@@ -82,18 +96,22 @@ def urgency(state: str, health: str) -> int:
 
 def summary(status: Mapping[str, Any]) -> Line:
     """The project in a line: `shop: 7 running, 1 failed`."""
-    counts: dict[str, int] = {}
-    for service in status["services"]:
-        counts[service["state"]] = counts.get(service["state"], 0) + 1
-    parts: list[str | Span] = [Span(status["name"], Style.STRONG), ": "]
-    for i, (state, count) in enumerate(sorted(counts.items(), key=lambda pair: -pair[1])):
-        parts += [", " if i else "", Span(f"{count} {state}", STATE_STYLES.get(state, Style.PLAIN))]
-    return line(*parts, *([] if counts else ["no services"]))
+    return line(Span(status["name"], Style.STRONG), ": ", *(_counts(status["services"]) or ["no services"]))
 
 
 def urls(endpoints: Mapping[str, str] | None) -> str:
     """The addresses alone."""
     return ", ".join((endpoints or {}).values())
+
+
+def _counts(services: Iterable[Mapping[str, Any]]) -> Line:
+    counts: dict[str, int] = {}
+    for service in services:
+        counts[service["state"]] = counts.get(service["state"], 0) + 1
+    parts: list[str | Span] = []
+    for i, (state, count) in enumerate(sorted(counts.items(), key=lambda pair: -pair[1])):
+        parts += [", " if i else "", Span(f"{count} {state}", STATE_STYLES.get(state, Style.PLAIN))]
+    return line(*parts)
 
 
 def _row(service: Mapping[str, Any], now: datetime) -> tuple[Line, ...]:

@@ -13,7 +13,7 @@ from harness_core.cli.render_error import error_lines, problem_lines, problem_re
 from harness_core.cli.render_events import event_line
 from harness_core.cli.render_outcome import outcome_lines, verdict
 from harness_core.cli.render_plan import plan_lines
-from harness_core.cli.render_status import status_lines, status_sheet, summary
+from harness_core.cli.render_status import status_lines, status_screen, status_sheet, summary
 from harness_core.cli.render_why import why_lines
 from harness_core.cli.text import Line, plain
 from harness_core.cli.words import clock
@@ -365,3 +365,22 @@ def test_what_is_still_on_its_way_is_not_drawn_as_a_failure():
     assert texts[0].startswith("✗ bad")
     assert texts[1].startswith("… web")
     assert texts[2] == "not reached by 1 of 2 services: bad; still on their way: web"
+
+
+def test_a_status_that_is_higher_than_the_terminal_shows_trouble_first_and_counts_the_rest():
+    services = [*(service(f"ok-{n}") for n in range(30)), *STATUS["services"][2:]]
+    lines = status_screen({**STATUS, "services": services}, now=NOW, columns=80, rows=7, figures=False, detailed=False)
+
+    texts = [plain(one) for one in lines]
+    assert [text.split()[0] for text in texts[:5]] == ["service", "flaky", "late", "ok-0", "ok-1"]
+    assert texts[5:] == ["… 28 more: 28 running", "shop: 30 running, 1 waiting, 1 failed"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 9])
+def test_it_is_never_higher_than_that(rows):
+    many = {**STATUS, "services": [service(f"s{n}") for n in range(9)]}
+
+    for detailed in (False, True):
+        lines = status_screen(many, now=NOW, columns=70, rows=rows, figures=False, detailed=detailed)
+        assert len(lines) <= rows
+        assert plain(lines[-1]) == "shop: 9 running"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
 
 from harness_core.cli import options
+from harness_core.cli.failures import ExitCode
 from harness_core.cli.lazy import HarnessCommand
 from harness_core.cli.render_status import status_lines, status_sheet, summary
 from harness_core.cli.session import Session, pass_session
@@ -18,17 +20,18 @@ _ROOMY = 100
 
 
 @pass_session
-def status(session: Session, services: tuple[str, ...], watch: bool, detailed: bool) -> None:
+def status(session: Session, services: tuple[str, ...], watch: bool, detailed: bool) -> int:
     """Show what runs."""
     output = session.output
     wide = output.terminal and output.width >= _ROOMY and not session.settings.json
     request = StatusOfServices(project=session.project(), services=options.names(services), detailed=detailed or wide)
     if watch:
-        from harness_core.cli.watching import watch_status
+        from harness_core.cli.watching import Watch
 
-        watch_status(session, request, figures=wide, detailed=detailed)
-        return
+        show = partial(_show, session, figures=wide, detailed=detailed)
+        return Watch(session, request, show=show, figures=wide, detailed=detailed).run()
     _show(session, session.call(request), figures=wide, detailed=detailed)
+    return ExitCode.REACHED
 
 
 def _show(session: Session, answer: dict[str, Any], *, figures: bool, detailed: bool) -> None:
@@ -53,7 +56,7 @@ command = HarnessCommand(
     callback=status,
     params=[
         options.services(),
-        click.Option(["-w", "--watch"], is_flag=True, help="Keep showing it until Ctrl-C."),
+        click.Option(["-w", "--watch"], is_flag=True, help="Keep showing it, as things change, until q or Ctrl-C."),
         click.Option(["--detailed"], is_flag=True, help="Also cpu, memory, pid, run, processes, containment, notes."),
     ],
     help="Show what runs, how well, and where it is reached; `harness ps` is the same.\n\n"
