@@ -203,7 +203,11 @@ class Harness:
 
     def terminal(self, *args: str) -> Terminal:
         """`harness ARGS…` in a terminal."""
-        terminal = Terminal([*self.command, *args], env=self.env, cwd=self.project)
+        return self.in_terminal(*self.command, *args)
+
+    def in_terminal(self, *argv: str) -> Terminal:
+        """Another program, such as a shell, in a terminal."""
+        terminal = Terminal(argv, env=self.env, cwd=self.project)
         self._terminals.append(terminal)
         return terminal
 
@@ -301,5 +305,13 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
     if not (BIN / "harness").exists():
         pytest.fail(f"there is no {BIN / 'harness'}: run these tests by scripts/test, which installs it")
     ours = Harness(tmp_path)
+    yield ours
+    ours.close()
+
+
+@pytest.fixture(scope="module")
+def module_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    """One for all tests of a module: for those that only look."""
+    ours = Harness(tmp_path_factory.mktemp("harness"))
     yield ours
     ours.close()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness_core.cli.recent import Recent
+from harness_core.cli.sieve import LONGEST, data_of
 from harness_core.cli.text import name_colour, visible
 from harness_core.cli.words import clock
 
-LONGEST = 8 * 1024 * 1024
-"""Bytes of an unfinished line that are held back; a longer one is shown in parts."""
 PATIENCE = 1.0
 """Seconds after which an unfinished line, a prompt perhaps, is shown as it is."""
 
@@ -36,15 +34,15 @@ class LogStyle:
     coloured: bool = False
     timestamps: bool = False
     raw: bool = False
-    grep: str | None = None
-    stream: str | None = None
+    whole: bool = False
+    """every line ends with a newline, though its service has not written one yet"""
     width: int = 0
     """how wide names are, at least"""
 
     @property
     def exact(self) -> bool:
         """Whether the bytes of one service go out as they came."""
-        return not (self.prefixed or self.terminal or self.timestamps or self.grep is not None)
+        return not (self.prefixed or self.terminal or self.timestamps or self.whole)
 
 
 class LogLines:
@@ -58,9 +56,7 @@ class LogLines:
     def take(self, item: Mapping[str, Any]) -> bytes:
         """What to write because of this item."""
         style = self._style
-        if style.stream is not None and item["stream"] not in (style.stream, "mixed"):
-            return b""
-        data = base64.b64decode(item["base64"]) if item.get("base64") else item["text"].encode()
+        data = data_of(item)
         if style.exact:
             return data + b"\n" if item["end"] else data
         key, before = (item["service"], item["stream"]), b""
@@ -91,8 +87,6 @@ class LogLines:
 
     def _line(self, item: Mapping[str, Any], data: bytes) -> bytes:
         style = self._style
-        if style.grep is not None and style.grep.encode() not in data:
-            return b""
         if style.terminal and not style.raw:
             data = visible(data.removesuffix(b"\r").decode("utf-8", "replace")).encode()
         shown = self._prefix(item) + data + (b"\x1b[0m\n" if style.raw and style.terminal else b"\n")

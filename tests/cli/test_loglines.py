@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import pytest
-
 from harness_core.cli import loglines
 from harness_core.cli.loglines import LogLines, LogStyle, complaint
 
@@ -111,17 +109,8 @@ def test_times_are_short_for_people_and_whole_for_programs():
     assert len(shown(LogStyle(prefixed=False, timestamps=True, terminal=True), item("x"))) == len(b"12:00:00 x\n")
 
 
-def test_grep_is_literal_and_looks_at_whole_lines():
-    style = LogStyle(prefixed=False, grep="a.c")
-
-    assert shown(style, item("xa", end=False), item(".cx"), item("abc")) == b"xa.cx\n"
-
-
-@pytest.mark.parametrize(("stream", "expected"), [("out", b"o\nm\n"), ("err", b"e\nm\n")])
-def test_one_stream_can_be_chosen(stream, expected):
-    style = LogStyle(prefixed=False, stream=stream)
-
-    assert shown(style, item("o"), item("e", stream="err"), item("m", stream="mixed")) == expected
+def test_whole_lines_end_though_their_service_has_not_ended_them():
+    assert shown(LogStyle(prefixed=False, whole=True), item("xa", end=False), item("b"), item("c", end=False)) == b"xab\nc\n"
 
 
 def test_what_is_missing_is_said():

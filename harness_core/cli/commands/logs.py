@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
 import click
 
 from harness_core.cli import options
+from harness_core.cli.failures import UsageFault
 from harness_core.cli.follow import log_batches
 from harness_core.cli.lazy import HarnessCommand
 from harness_core.cli.loglines import PATIENCE, LogLines, LogStyle, complaint
 from harness_core.cli.session import Session, pass_session
+from harness_core.cli.sieve import Item, LastLines, Sieve
 from harness_core.protocol import ReadLogs
 
 
@@ -26,23 +31,28 @@ def logs(
     raw: bool,
 ) -> None:
     """Show the output of services."""
+    if since is not None and until is not None and _moment(since) > _moment(until):
+        raise UsageFault("nothing can be later than --since and earlier than --until", hint="--since is the earlier one")
+    project, names = session.project(), options.names(services)
+    request = ReadLogs(project=project, services=names, since=since, until=until, tail=tail, follow=follow)
     output = session.output
-    request = ReadLogs(
-        project=session.project(), services=options.names(services), since=since, until=until, tail=tail, follow=follow
-    )
+    prefixed = len(services) != 1
     style = LogStyle(
-        prefixed=len(services) != 1,
+        prefixed=prefixed,
         terminal=output.terminal,
         coloured=output.colours(output.stdout),
         timestamps=timestamps,
         raw=raw,
-        grep=grep,
-        stream=stream,
-        width=max((len(name) for name in services), default=_widest(session, request) if output.terminal else 0),
+        whole=grep is not None,
+        width=_widest(session, request) if prefixed and output.terminal else 0,
     )
-    lines = LogLines(style)
+    _show(session, _wanted(session, request, Sieve(grep=grep, stream=stream), sifted=bool(grep or stream)), LogLines(style))
+
+
+def _show(session: Session, batches: Iterator[list[Item]], lines: LogLines) -> None:
+    output = session.output
     try:
-        for items in log_batches(session, request):
+        for items in batches:
             parts = []
             for item in items:
                 if note := complaint(item):
@@ -59,10 +69,45 @@ def logs(
             output.write_bytes(text)
 
 
+def _wanted(session: Session, request: ReadLogs, sieve: Sieve, *, sifted: bool) -> Iterator[list[Item]]:
+    """Batches of what was asked for."""
+    if request.tail is not None and (sifted or request.until is not None):
+        # The last lines of those that are wanted: which these are is known only after having looked at all.
+        last, request = _last_lines(session, request, sieve)
+        yield last
+        if not request.follow:
+            return
+    until = None if request.until is None else _moment(request.until)
+    for items in log_batches(session, request):
+        passed: list[Item] = []
+        for item in items:
+            passed += sieve.take(item) if item["type"] == "log" else [item]
+        yield passed + sieve.rest(older_than=PATIENCE)
+        if until is not None and request.follow and datetime.now(UTC) > until:
+            break
+    yield sieve.rest()
+
+
+def _last_lines(session: Session, request: ReadLogs, sieve: Sieve) -> tuple[list[Item], ReadLogs]:
+    """The last lines that pass, and the request for what comes after all that was looked at."""
+    last = LastLines(request.tail or 0)
+    stream = session.client().stream(request.but(tail=None, follow=False))
+    for item in stream:
+        if item["type"] == "log":
+            last.take(sieve.take(item))
+    last.take(sieve.rest())
+    return last.items(), request.but(tail=None, cursors=stream.result["cursors"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 def _widest(session: Session, request: ReadLogs) -> int:
+    """How wide the names are that may come."""
     from harness_core.protocol import StatusOfServices
 
-    status = session.call(StatusOfServices(project=request.project))
+    status = session.call(StatusOfServices(project=request.project, services=request.services))
     return max((len(service["name"]) for service in status["services"]), default=0)
 
 
@@ -72,7 +117,9 @@ command = HarnessCommand(
     params=[
         options.services(),
         options.follow(),
-        click.Option(["--tail", "-n"], type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each service."),
+        click.Option(
+            ["--tail", "-n"], type=click.IntRange(min=0), metavar="N", help="Only the last N of these lines of each service."
+        ),
         click.Option(["--since"], type=options.Moment(), metavar="WHEN", help="Only what was written since: 10m, or RFC 3339."),
         click.Option(["--until"], type=options.Moment(), metavar="WHEN", help="Only what was written until then."),
         click.Option(["--grep"], metavar="TEXT", help="Only lines in which this text stands, literally."),
