@@ -66,6 +66,7 @@ class Capture:
             tail=query.tail,
             follow=query.follow,
             nudges=self._nudges,
+            known=lambda: False,  # here the folder is there from the start
             ended=lambda: self._task is None or self._task.done(),
             end=self._ended,
         )

@@ -175,7 +175,8 @@ class Client:
             folder = os.path.join(self.state_dir, "runs", run)
             chunks = read_here(
                 folder, cursor=cursor, since_ns=since_ns, tail=tail, follow=follow,
-                nudges=self._nudges, ended=lambda: run in self._exits, end=lambda: self._settles(run),
+                nudges=self._nudges, known=lambda: run in self._live or run in self._exits,
+                ended=lambda: run in self._exits, end=lambda: self._settles(run),
             )  # fmt: skip
         else:
             chunks = read_there(self._ask, run, cursor=cursor, since_ns=since_ns, tail=tail, follow=follow)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import os
 from typing import Any, AsyncIterator, Awaitable, Callable
 
 from harness_core.keeper.errors import NoSuchRun, Refused
@@ -22,14 +24,20 @@ async def read_here(
     tail: int | None,
     follow: bool,
     nudges: Nudges,
+    known: Callable[[], bool],
     ended: Callable[[], bool],
     end: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[Chunk]:
-    """Chunks read from the segment files themselves; ``ended`` is asked before each read, ``end`` awaited between."""
-    try:
-        nudge = nudges.watch(folder) if follow else asyncio.Event()
-    except FileNotFoundError:
-        raise NoSuchRun(f"no output is kept in {folder}") from None
+    """Chunks read from the segment files themselves; ``ended`` is asked before each read, ``end`` awaited between.
+
+    A run that has written nothing has no folder: whether there is such a run at all is what ``known`` tells.
+    """
+    if not known() and _gone(folder):
+        raise NoSuchRun(f"no output is kept in {folder}")
+    if follow:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)  # only what exists can be watched
+    nudge = nudges.watch(folder) if follow else asyncio.Event()
     ending = asyncio.ensure_future(end()) if follow else None
     if ending is not None:
         ending.add_done_callback(lambda _: nudge.set())
@@ -40,6 +48,8 @@ async def read_here(
             # Asked before the read: everything written before the exit was published is then seen by it.
             final = not follow or ended() or (ending is not None and ending.done())
             before = position
+            if not known() and _gone(folder):
+                raise NoSuchRun("the output was disposed of while it was read")
             for piece in _read(folder, position):
                 position = piece.end
                 yield Chunk(piece.cursor, piece.at_ns, piece.stream, piece.data, piece.lost)
@@ -76,6 +86,10 @@ async def read_there(
         cursor, since_ns, tail = reply["cursor"], None, None
         if not reply["chunks"] and (reply["ended"] or not follow):
             return
+
+
+def _gone(folder: str) -> bool:
+    return not os.path.isdir(folder)
 
 
 def _read(folder: str, position: int) -> list[reading.Piece]:

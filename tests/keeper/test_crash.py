@@ -100,7 +100,7 @@ def test_a_stranger_who_has_the_recorded_pid_is_never_signalled(home, tools, for
                 record["start_ticks"] = int(Path(f"/proc/{decoy.pid}/stat").read_text().rpartition(")")[2].split()[19])
                 record["boot_id"] = "another"
             record["cgroup"], record["containment"] = None, "process-groups"
-            journal.write_text(json.dumps(record) + "\n")
+            journal.write_text("".join(json.dumps(record) + "\n" for record in records))
 
             async def second(client):
                 exit = await client.wait("r1")
@@ -161,7 +161,8 @@ def test_a_keeper_killed_between_a_start_and_the_note_of_it_makes_no_second_copy
 
     started = home.play(first)
     home.kill_keeper()
-    (home.state / "journal").write_bytes(b'{"ev":"star')  # torn: the start was never written down
+    asked, _ = (home.state / "journal").read_bytes().split(b"\n", 1)
+    (home.state / "journal").write_bytes(asked + b'\n{"ev":"star')  # torn: the start was never written down
     again, info = home.play(second)
 
     assert again.pid == started.pid

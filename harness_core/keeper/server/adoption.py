@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from typing import TYPE_CHECKING, Any, Callable
 
 from harness_core.keeper.server import fifos, kernel
 from harness_core.keeper.server.loop import READ
 from harness_core.keeper.server.processes import Marks
-from harness_core.keeper.server.run import Run
+from harness_core.keeper.server.run import Run, encode_mark, read_mark
 from harness_core.keeper.server.transient import KILL_WITHIN
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ def adopt(keeper: Keeper) -> None:
     """Bring back every run that was not disposed of. A live one is a stranger's child now: taken by pidfd, then boot id,
     then start time.
     """
-    records = _last_records(keeper)
+    marks, records = _last_records(keeper)
     found = []
-    for folder, mark in keeper.marks_on_disk():
-        run = Run(folder, mark, fifo_dir=keeper.fifo_dir)
+    for run in _runs(keeper, marks):
         keeper.open_segments(run)
         record = records.get(run.run)
         if record is not None:
@@ -59,19 +59,39 @@ def watch(keeper: Keeper, run: Run) -> None:
     keeper.loop.watch(run.pidfd, READ, _Watch(keeper, run))
 
 
-def _last_records(keeper: Keeper) -> dict[str, dict[str, Any]]:
+def _runs(keeper: Keeper, marks: dict[str, dict[str, Any]]) -> list[Run]:
+    """The runs that were asked for and not disposed of; folders that belong to none are removed."""
+    runs = []
+    for name in sorted({*marks, *os.listdir(keeper.runs_dir)}):
+        folder = os.path.join(keeper.runs_dir, name)
+        try:
+            written = encode_mark(marks[name]) if name in marks else None
+            mark = marks[name] if name in marks else read_mark(folder)
+        except (OSError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            runs.append(Run(folder, mark, fifo_dir=keeper.fifo_dir, written=written))
+    return runs
+
+
+def _last_records(keeper: Keeper) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What the journal says by run: what it was asked to be, and what became of it."""
+    marks: dict[str, dict[str, Any]] = {}
     records: dict[str, dict[str, Any]] = {}
     for record in keeper.journal.replay():
-        kind, run = record.get("ev"), record.get("run")
+        kind, run = record.pop("ev", None), record.get("run")
         if not isinstance(run, str):
             continue
-        if kind in ("run", "started"):
+        if kind == "mark":
+            marks[run] = record
+        elif kind in ("run", "started"):
             records[run] = record
         elif kind == "exited" and run in records:
             records[run]["exit"] = {name: record[name] for name in ("code", "signal", "reason", "at")}
         elif kind == "disposed":
             records.pop(run, None)
-    return records
+            marks.pop(run, None)
+    return marks, records
 
 
 def _find_unrecorded(keeper: Keeper, run: Run) -> bool:

@@ -7,6 +7,7 @@ import os
 from typing import Any, Iterable
 
 SPARE = 64 << 10
+BLOCK = 4 << 10
 COMPACT_AT = 1 << 20
 
 
@@ -40,7 +41,8 @@ class Journal:
         fresh = self._path + ".new"
         fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(fd, 0, len(data) + SPARE)
+            reserved = _whole_blocks(len(data) + SPARE)
+            os.posix_fallocate(fd, 0, reserved)
             _write_all(fd, data, 0)
             os.rename(fresh, self._path)
         except OSError:
@@ -48,7 +50,7 @@ class Journal:
             os.unlink(fresh)
             raise
         self.close()
-        self._fd, self._end, self._reserved = fd, len(data), len(data) + SPARE
+        self._fd, self._end, self._reserved = fd, len(data), reserved
         self._compact_at = max(COMPACT_AT, 4 * len(data))
 
     def append(self, line: bytes) -> None:
@@ -56,13 +58,17 @@ class Journal:
         needed = self._end + len(line)
         if needed + SPARE // 2 > self._reserved:
             try:
-                os.posix_fallocate(self._fd, self._reserved, needed + SPARE - self._reserved)
-                self._reserved = needed + SPARE
+                self._reserve(needed + SPARE - self._reserved)
             except OSError:
                 if needed > self._reserved:
                     raise
         _write_all(self._fd, line, self._end)
         self._end = needed
+
+    def append_intent(self, line: bytes) -> None:
+        """Write down what is only asked for: OSError on a full disk, for the reserved room is for what has happened."""
+        self._reserve(len(line))
+        self.append(line)
 
     def hand_over(self) -> dict[str, Any]:
         """What the keeper that replaces this one needs to go on in the same file, with the room that is reserved in it."""
@@ -87,6 +93,16 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _reserve(self, size: int) -> None:
+        more = _whole_blocks(size)
+        os.posix_fallocate(self._fd, self._reserved, more)
+        self._reserved += more
+
+
+def _whole_blocks(size: int) -> int:
+    # Less than a block may be had on a full disk too, where the last one is not full.
+    return -(-size // BLOCK) * BLOCK
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from harness_core.keeper.server import cgroups, fifos, kernel
 from harness_core.keeper.server.capture import Capture
@@ -17,7 +16,7 @@ from harness_core.keeper.server.code import fingerprint
 from harness_core.keeper.server.journal import Journal
 from harness_core.keeper.server.killing import Killer
 from harness_core.keeper.server.refusal import Refusal
-from harness_core.keeper.server.run import Run, read_mark
+from harness_core.keeper.server.run import Run
 from harness_core.keeper.server.segments import Segments
 
 if TYPE_CHECKING:
@@ -131,7 +130,16 @@ class Keeper:
 
     def rewrite_journal(self) -> None:
         """Let the journal say what is true now and nothing else, at once; OSError leaves the old one."""
-        self.journal.rewrite(_line({"ev": "run", **run.record()}) for run in self.runs.values())
+        self.journal.rewrite(run.mark_line() + _line({"ev": "run", **run.record()}) for run in self.runs.values())
+
+    def write_mark(self, run: Run) -> None:
+        """Write down what a run is to be, before anything of it exists; OSError on a full disk."""
+        self.journal.append_intent(run.mark_line())
+
+    def forget_mark(self, run: Run) -> None:
+        """Write down that nothing came of a run."""
+        with contextlib.suppress(OSError):  # the next keeper will look for it, and find nothing
+            self.journal.append(_line({"ev": "disposed", "run": run.run}))
 
     def acknowledge(self, name: str, seq: int) -> None:
         """Forget the events that every named client has seen."""
@@ -230,15 +238,6 @@ class Keeper:
         self.runs.pop(name)
         run.remove_files()
         self.emit("disposed", run=name)
-
-    def marks_on_disk(self) -> Iterable[tuple[str, dict[str, Any]]]:
-        """The folders of runs and their marks; a folder that a crash left without a whole mark is removed."""
-        for name in sorted(os.listdir(self.runs_dir)):
-            folder = os.path.join(self.runs_dir, name)
-            try:
-                yield folder, read_mark(folder)
-            except (OSError, ValueError):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def make_killable(self, pid: int) -> None:
         """Undo for a child what protects the keeper from the kernel's memory killer."""

@@ -183,12 +183,10 @@ class Operations:
                 run.readers.remove(look)
             if not client.open:
                 return
-            try:
-                reply = self._read_from(client, request, run, position, 0)
-            except OSError:
+            if self._keeper.runs.get(run.run) is not run:
                 client.fail(request["id"], Refusal("no-such-run", "run %r was disposed of" % run.run))
             else:
-                client.tell({"re": request["id"], **reply})
+                client.tell({"re": request["id"], **self._read_from(client, request, run, position, 0)})
 
         run.readers.append(look)
         timer = self._keeper.loop.later(wait, look)

@@ -42,8 +42,12 @@ def index_name(start: int) -> str:
 
 
 def segments(folder: str) -> list[int]:
-    """The starts of the segments that exist, oldest first."""
-    return sorted(int(name[4:]) for name in os.listdir(folder) if name.startswith("idx."))
+    """The starts of the segments that exist, oldest first; none in a folder that was not made yet, or is gone."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[4:]) for name in names if name.startswith("idx."))
 
 
 def position_of(cursor: str) -> int:

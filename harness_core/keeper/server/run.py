@@ -21,14 +21,17 @@ TOLD = RECORDED[:-2]
 
 
 class Run:
-    """A run's state; ``mark`` is what never changes and stands in its folder, ``record()`` what goes to the journal."""
+    """A run's state; ``mark`` is what never changes, ``record()`` what became of it; both stand in the journal."""
 
     __slots__ = (*RECORDED, "captures", "crash_safe", "feed", "folder", "foreign", "labels", "logs", "mark", "pidfd", "project",
-                 "readers", "segments", "service")  # fmt: skip
+                 "readers", "segments", "service", "written")  # fmt: skip
 
-    def __init__(self, folder: str, mark: dict[str, Any], *, fifo_dir: str) -> None:
+    def __init__(self, folder: str, mark: dict[str, Any], *, fifo_dir: str, written: bytes | None = None) -> None:
         self.folder = folder
+        """Where its output is stored; made when there is some."""
         self.fifo_dir = fifo_dir
+        self.written = written
+        """The whole mark as it stands in the journal; None where an older keeper left it in the folder."""
         # The spec alone may be large, and nobody asks for it often.
         self.mark = {name: value for name, value in mark.items() if name != "spec"}
         self.project: str = mark["project"]
@@ -132,24 +135,21 @@ class Run:
         about.update({name: getattr(self, name) for name in ("project", "service", "labels", "crash_safe")})
         about["lost_bytes"] = self.segments.lost
         if spec:
-            about["spec"] = read_mark(self.folder)["spec"]
+            about["spec"] = (read_mark(self.folder) if self.written is None else json.loads(self.written))["spec"]
         return about
 
+    def mark_line(self) -> bytes:
+        """The mark as a line of the journal; nothing where it stands in the folder."""
+        return b"" if self.written is None else b'{"ev":"mark",' + self.written[1:] + b"\n"
 
-def write_mark(folder: str, mark: dict[str, Any]) -> None:
-    """Store what a run was asked to be, before it is started."""
-    # Encoded as a whole: ``json.dump`` to a file walks the value in Python, which took a tenth of a spawn.
-    data = json.dumps(mark, separators=(",", ":")).encode()
-    fd = os.open(os.path.join(folder, MARK), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    finally:
-        os.close(fd)
+
+def encode_mark(mark: dict[str, Any]) -> bytes:
+    """A mark as it is written down."""
+    return json.dumps(mark, separators=(",", ":")).encode()
 
 
 def read_mark(folder: str) -> dict[str, Any]:
-    """The stored mark; ValueError or OSError where a crash left none or half of one."""
+    """The mark that an older keeper stored with the output; ValueError or OSError where a crash left none or half of one."""
     with open(os.path.join(folder, MARK)) as file:
         mark: dict[str, Any] = json.load(file)
     return mark

@@ -123,12 +123,17 @@ class Segments:
             self._remove(oldest)
 
     def _open(self, start: int) -> None:
-        log = os.open(os.path.join(self._folder, log_name(start)), APPEND, 0o600)
+        path = os.path.join(self._folder, log_name(start))
+        try:
+            log = os.open(path, APPEND, 0o600)
+        except FileNotFoundError:
+            os.mkdir(self._folder, 0o700)  # the first output: to make a folder is slower than to start what may say nothing
+            log = os.open(path, APPEND, 0o600)
         try:
             self._index = os.open(os.path.join(self._folder, index_name(start)), APPEND, 0o600)
         except OSError:
             os.close(log)
-            os.unlink(os.path.join(self._folder, log_name(start)))
+            os.unlink(path)
             raise
         self._log, self._start = log, start
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness_core.keeper.server import cgroups, fifos, kernel, launch
 from harness_core.keeper.server.feed import MOST, Feed
 from harness_core.keeper.server.refusal import Refusal
-from harness_core.keeper.server.run import Run, write_mark
+from harness_core.keeper.server.run import Run, encode_mark
 
 if TYPE_CHECKING:
     from harness_core.keeper.server.keeper import Keeper
@@ -63,11 +63,10 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
     prologue = _prologue(request)
     command = launch.look_up(request["argv"], env, request["cwd"], request.get("user"))
     mark = _mark(request)
-    run = Run(os.path.join(keeper.runs_dir, request["run"]), mark, fifo_dir=keeper.fifo_dir)
+    run = Run(os.path.join(keeper.runs_dir, request["run"]), mark, fifo_dir=keeper.fifo_dir, written=encode_mark(mark))
     keeper.open_segments(run)
     try:
-        os.mkdir(run.folder, 0o700)
-        write_mark(run.folder, mark)
+        keeper.write_mark(run)
         borrowed: list[int] = []
         try:
             files, tty = _open_files(keeper, run, request, command, borrowed)
@@ -77,6 +76,7 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
                 os.close(fd)
     except BaseException as error:
         _undo(keeper, run)
+        keeper.forget_mark(run)
         if isinstance(error, OSError):
             raise launch.explain(error) from None
         raise

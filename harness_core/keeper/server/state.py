@@ -69,6 +69,7 @@ def _hand_over_run(run: Run) -> dict[str, Any]:
     return {
         "record": run.record(),
         "mark": run.mark,
+        "written": run.written.decode() if run.written is not None else None,
         "folder": run.folder,
         "foreign": run.foreign,
         "captures": [(capture.fd, capture.stream) for capture in run.captures if capture.open],
@@ -98,7 +99,10 @@ def take_over(keeper: Keeper, state: dict[str, Any]) -> None:
         keeper.cgroups = Cgroups(state["cgroups"]["home"], state["cgroups"]["base"])
     runs = []
     for handed in state["runs"]:
-        run = Run(handed["folder"], handed["mark"], fifo_dir=handed["record"]["fifo_dir"])
+        written = handed.get("written")  # a keeper of before left it in the folder
+        run = Run(
+            handed["folder"], handed["mark"], fifo_dir=handed["record"]["fifo_dir"], written=written.encode() if written else None
+        )
         run.restore(handed["record"])
         run.foreign, run.pidfd = handed["foreign"], handed["pidfd"]
         keeper.open_segments(run)
