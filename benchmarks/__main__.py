@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarks import report
 from benchmarks.case import bench
 from benchmarks.drivers import DRIVERS
 from benchmarks.measures import measures
@@ -20,7 +21,8 @@ def main() -> int:
     options = _options()
     if options.what == "run":
         return _run(options)
-    raise SystemExit("render: to come")
+    report.write(Results.read(options.results), options.into, imports=HERE / "imports.json")
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -32,7 +34,7 @@ def _run(options: argparse.Namespace) -> int:
         if tool not in here:
             print(f"{tool.name} is not installed here and is left out", file=sys.stderr)
     results = Results.fresh(options.out)
-    with bench(options.peers) as ours:
+    with bench(options.peers, pace=0.05 if options.small else 1.0) as ours:
         Run(ours, here, chosen, results, minutes=options.minutes, rounds=options.rounds).all()
     return 1 if results.content["trouble"] else 0
 
@@ -56,6 +58,9 @@ def _options() -> argparse.Namespace:
     run.add_argument("--minutes", type=float, default=15, help="no further rounds after that; 15")
     run.add_argument("--rounds", type=int, help="so many of each measure, instead of its own number")
     run.add_argument("--small", action="store_true", help="a few services and short times: to see that it works")
+    render = parts.add_parser("render", help="write RESULTS.md and scale.svg from raw figures")
+    render.add_argument("results", type=Path, nargs="?", default=HERE / "results.json", metavar="FILE")
+    render.add_argument("--into", type=Path, default=HERE, metavar="FOLDER")
     return parser.parse_args()
 
 

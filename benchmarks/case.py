@@ -28,16 +28,18 @@ class Bench:
     peers: Path
     tmp: Path
     service: Path
+    pace: float = 1.0
+    """what pauses are multiplied by; less than 1 where only the working is looked at"""
 
 
 @contextlib.contextmanager
-def bench(peers: Path) -> Iterator[Bench]:
+def bench(peers: Path, *, pace: float = 1.0) -> Iterator[Bench]:
     """A bench whose folder is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="hb-") as folder:
         tmp = Path(folder)
         service = tmp / "svc"
         subprocess.run(["gcc", "-O2", "-static", "-o", service, NATIVE / "svc.c"], check=True)
-        yield Bench(peers, tmp, service)
+        yield Bench(peers, tmp, service, pace)
 
 
 class Case:
@@ -77,8 +79,15 @@ class Case:
         known = len(self.stamps)
         began = time.monotonic_ns()
         (start or self.driver.start)()
-        self.stamps.wait(known + len(self.services), timeout=timeout)
+        self.stamps.wait(known + len(self.services), timeout=timeout, check=self._check)
         return (max(stamp.at for stamp in self.stamps.all(after=known)) - began) / 1e6
+
+    def _check(self) -> None:
+        """Raise when the tool has given up."""
+        process = self.driver.process
+        if process is not None and process.poll():
+            said = (self.folder / "tool.out").read_text(errors="replace")
+            raise RuntimeError(f"{self.driver.name} ended with {process.returncode}: {said[-2000:].strip()}")
 
     def down(self, *, timeout: float = 120.0, stop: Callable[[], object] | None = None) -> float:
         """Stop all; milliseconds until the last service was gone."""
@@ -94,7 +103,7 @@ class Case:
         """Let the tool come to rest: its start command has ended, and then some."""
         if self.driver.process is not None and self.driver.detaches:
             self.driver.process.wait(60)
-        time.sleep(seconds)
+        time.sleep(seconds * self.bench.pace)
 
     def newest(self) -> dict[str, Stamp]:
         """The newest stamp of each service."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,11 @@ class Stamps:
             lines = [line.split() for line in file.read().decode().splitlines()]
         return [Stamp(int(at), int(pid), name) for at, pid, name in lines]
 
-    def wait(self, count: int, *, timeout: float, pause: float = 0.001) -> None:
-        """Return once there are `count`; raises TimeoutError."""
+    def wait(self, count: int, *, timeout: float, pause: float = 0.001, check: Callable[[], object] = lambda: None) -> None:
+        """Return once there are `count`; raises TimeoutError, or whatever `check` does on the way."""
         deadline = time.monotonic() + timeout
         while len(self) < count:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(self)} of {count} services began within {timeout:g} s")
+            check()
             time.sleep(pause)

@@ -44,10 +44,13 @@ def measures(*, small: bool = False) -> Mapping[str, Measure]:
         Measure("idle", partial(idle.together, count=many, seconds=0.5 if small else 30.0), rounds=1, together=True),
         Measure("crash-root", _each(crash.supervisor, everything=False), rounds=1),
         Measure("crash-all", _each(crash.supervisor, everything=True), rounds=1),
-        *(Measure(f"hold-{count}", _each(hold.held, count=count), rounds=2) for count in ((2, 4) if small else (10, 100, 1000))),
+        *(
+            Measure(f"hold-{count}", _each(hold.held, count=count, clients=3 if small else 200), rounds=2)
+            for count in ((2,) if small else (10, 100, 1000))
+        ),
         *(
             Measure(f"followers-{count}", _each(followers.following, count=count, seconds=0.5 if small else 3.0), rounds=1)
-            for count in ((2, 4) if small else (10, 100, 200, 1000))
+            for count in ((2,) if small else (10, 100, 200, 1000))
         ),
     )
     return {measure.name: measure for measure in found}

@@ -37,11 +37,10 @@ def supervisor(bench: Bench, kind: type[Driver], *, everything: bool) -> dict[st
             os.kill(pid, signal.SIGKILL)
         go.touch()
         processes.wait_gone([leaver.pid], timeout=5)
-        time.sleep(1.0)
+        time.sleep(1.0 * bench.pace)
         alive = sum(processes.alive(stamp.pid) for stamp in before.values())
         case.driver.start()
-        case.settle(0)
-        time.sleep(2.0)
+        case.settle(2.0)
         return {
             "killed": len(victims),
             "alive": alive,

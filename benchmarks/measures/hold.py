@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import statistics
@@ -19,8 +20,8 @@ KILLED = 200
 """So many exits are timed at most."""
 
 
-def held(bench: Bench, kind: type[Driver], *, count: int) -> dict[str, Any] | None:
-    """Milliseconds of each step of a life with N services, and memory in kB."""
+def held(bench: Bench, kind: type[Driver], *, count: int, clients: int) -> dict[str, Any] | None:
+    """Milliseconds of each step of a life with N services, and memory in kB, also with so many connected clients."""
     if not issubclass(kind, Harness):
         return None
     with Case(bench, kind, [f"s{number}" for number in range(count)]) as case:
@@ -32,6 +33,10 @@ def held(bench: Bench, kind: type[Driver], *, count: int) -> dict[str, Any] | No
         figures["keeper_kB"] = processes.resident([harness.keeper_pid()])
         figures["status_ms"] = statistics.median(_timed(lambda: harness.run(*harness.command("status"))) for _ in range(3))
         figures["exit_to_event_ms"] = _exits(case, harness)
+        with contextlib.ExitStack() as connected:
+            for _ in range(clients):
+                connected.enter_context(connect(harness.state, start=False))
+            figures["daemon_with_clients_kB"] = processes.resident([harness.root_pid()])
         case.settle(0.5)
         figures["adopt_ms"] = _daemon_killed(case, harness)
         figures["keeper_ms"] = _keeper_killed(case, harness)

@@ -19,7 +19,7 @@ def together(bench: Bench, kinds: Sequence[type[Driver]], *, count: int, seconds
         for case in cases.values():
             case.up()
             case.settle(0.5)
-        time.sleep(min(5.0, seconds))
+        time.sleep(5.0 * bench.pace)
         tools = {name: case.tool() for name, case in cases.items()}
         before = {name: processes.cpu_seconds(pids) for name, pids in tools.items()}
         began = time.monotonic()
