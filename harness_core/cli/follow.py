@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness_core.cli.session import Session
 from harness_core.protocol import ListEvents, ReadLogs, SubscribeEvents, WatchRegistry
-from harness_core.transport import ConnectionLost, Unreachable
 
 if TYPE_CHECKING:
     from harness_core.client import Client
+    from harness_core.transport import ConnectionLost
 
 PATIENCE = 30.0
 """Seconds that a daemon may be away before whoever follows it gives up."""
@@ -138,6 +138,8 @@ def reconnect(
 
     `check` is called now and then, and may raise to end it.
     """
+    from harness_core.transport import Unreachable
+
     say = say or session.output.say
     say(f"the daemon went away ({error.message}); connecting again")
     session.close()
@@ -156,6 +158,8 @@ def reconnect(
 
 
 def _over_restarts(session: Session, read: Callable[[Client], Iterator[list[dict[str, Any]]]]) -> Iterator[list[dict[str, Any]]]:
+    from harness_core.transport import ConnectionLost  # not before it is needed: help and completion do without
+
     while True:
         try:
             yield from read(session.client())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from harness_core.cli.settings import global_options
 
@@ -68,6 +69,11 @@ class LazyGroup(_Everywhere, click.Group):
             return None
         command: click.Command = importlib.import_module(f"harness_core.cli.commands.{self.prefix}{name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin like this, without importing a single one, and options."""
+        names = [CompletionItem(name, help=first) for name, first in self.table.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names; a wrong name raises with the nearest ones."""

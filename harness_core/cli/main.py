@@ -43,7 +43,6 @@ COMMANDS = {
 }
 ALIASES = {"ps": "status"}
 _NOBODY_READS = 128 + signal.SIGPIPE
-COMPLETE = "_HARNESS_COMPLETE"
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -73,10 +72,11 @@ cli = LazyGroup(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if COMPLETE in os.environ:
-        from click.shell_completion import shell_complete
+    if shell := os.environ.get("_HARNESS_COMPLETE"):
+        from harness_core.cli.completing import answer
 
-        return shell_complete(cli, {}, "harness", COMPLETE, os.environ[COMPLETE])
+        sys.stdout.write(answer(cli, arguments, shell=shell))
+        return _flushed(0)
     output = Output(_settings_for_errors(arguments))
     try:
         code = _run(arguments or ["--help"], output)

@@ -52,10 +52,12 @@ class ServiceName(click.ParamType):  # type: ignore[type-arg]  # generic only in
     name = "service"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The services in the configuration that begin like this."""
+        """The services in the configuration that begin like this and were not named yet."""
         from harness_core.cli.project import service_names
 
-        return [CompletionItem(name) for name in service_names(settings_of(ctx)) if name.startswith(incomplete)]
+        named = ctx.params.get(param.name or "") or ()
+        names = (name for name in service_names(settings_of(ctx)) if name not in named)
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class ProfileName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click

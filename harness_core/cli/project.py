@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness_core.config.bundle import Bundle
-    from harness_core.config.nodes import Node
+    from harness_core.config.nodes import Node, Pairs
 
 
 def gathered(settings: Settings, *, profiles: Sequence[str] = (), strict: bool = False) -> Bundle:
@@ -53,17 +53,31 @@ def profile_names(settings: Settings) -> list[str]:
 
 
 def _services(settings: Settings) -> dict[str, Node]:
-    from harness_core.config.document import assemble
     from harness_core.config.nodes import Pairs
     from harness_core.contracts.errors import HarnessError
 
     try:
-        bundle = gathered(settings)
+        root = _document(settings)
     except HarnessError:
         return {}
-    root = assemble(bundle.files, bundle.find, variables=bundle.variables, home=bundle.home).root
     services = root.get("services") if root else None
     return {name: node for name, (_, node) in services.pairs.items()} if isinstance(services, Pairs) else {}
+
+
+def _document(settings: Settings) -> Pairs | None:
+    """The configuration as far as it can be read; somebody is typing, so no more is done for it than it takes."""
+    from harness_core.config.identity import locate
+    from harness_core.config.load import load
+
+    first, more = _files(settings)
+    file = locate(first, Path.cwd())
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    if not more and "include" not in text:
+        return load(text, file=str(file))[0]
+    from harness_core.config.document import assemble
+
+    bundle = gathered(settings)
+    return assemble(bundle.files, bundle.find, variables=bundle.variables, home=bundle.home).root
 
 
 def _files(settings: Settings) -> tuple[Path | None, list[Path]]:

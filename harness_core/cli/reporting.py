@@ -11,9 +11,7 @@ from harness_core.cli.progress import await_outcome
 from harness_core.cli.render_error import problem_record
 from harness_core.cli.render_outcome import outcome_lines, verdict
 from harness_core.cli.session import Session
-from harness_core.client import RemoteError
 from harness_core.protocol import StopServices
-from harness_core.transport import ConnectionLost
 
 if TYPE_CHECKING:
     from harness_core.protocol import Request
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 
 def carry_out(session: Session, request: Request) -> int:
     """The exit code of a request whose reply is an Outcome, after showing it."""
+    from harness_core.client import RemoteError  # not before it is needed: help and completion do without
+
     try:
         outcome = _awaited(session, request)
     except RemoteError as e:
@@ -35,6 +35,8 @@ def carry_out(session: Session, request: Request) -> int:
 
 def _awaited(session: Session, request: Request) -> Any:
     """The outcome; where the daemon is killed meanwhile, the next one is asked again: what is reached already stays."""
+    from harness_core.transport import ConnectionLost
+
     try:
         return await_outcome(session.client(), request, session.output)
     except ConnectionLost as e:

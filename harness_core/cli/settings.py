@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 _KEY = "harness.settings"
 
@@ -20,6 +21,16 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     no_color: bool = False
+
+
+class FileName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """A file's name, which the shell itself completes."""
+
+    name = "file"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """That it is a file."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 def settings_of(context: click.Context) -> Settings:
@@ -48,6 +59,7 @@ _OPTIONS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "FILE",
             "multiple": True,
+            "type": FileName(),
             "help": "The configuration; default: services.yaml here or in a parent folder. Repeated: later files win key by key.",
         },
     ),

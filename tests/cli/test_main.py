@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -233,28 +232,3 @@ def test_schema_is_a_schema(capsys):
     assert main(["schema"]) == 0
 
     assert json.loads(capsys.readouterr().out)["$schema"].endswith("2020-12/schema")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_for(capsys, shell):
-    assert main(["completion", shell]) == 0
-
-    assert "_HARNESS_COMPLETE" in capsys.readouterr().out
-
-
-def completed(cwd: Path, line: str) -> list[str]:
-    words = {"_HARNESS_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
-    done = subprocess.run(
-        [sys.executable, "-m", "harness_core"], env={**os.environ, **words}, cwd=cwd, capture_output=True, text=True, check=True
-    )
-    return [answer.partition(",")[2] for answer in done.stdout.split()]
-
-
-def test_the_shell_completes_commands_options_and_services(project):
-    assert completed(project, "harness sta") == ["start", "status"]
-    assert "--timeout" in completed(project, "harness up --t")
-    assert completed(project, "harness logs a") == ["api"]
-
-
-def test_the_shell_completes_nothing_where_there_is_no_configuration(tmp_path):
-    assert completed(tmp_path, "harness logs a") == []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from harness_core.cli.failures import UsageFault
+from harness_core.cli.completing import SCRIPTS
 from harness_core.cli.lazy import HarnessCommand
 from harness_core.cli.session import Session, pass_session
 
 _WHERE = {
     "bash": '~/.bashrc:  eval "$(harness completion bash)"',
-    "zsh": '~/.zshrc:  eval "$(harness completion zsh)"',
+    "zsh": '~/.zshrc, after compinit:  eval "$(harness completion zsh)"',
     "fish": "~/.config/fish/completions/harness.fish",
 }
 
@@ -18,18 +18,11 @@ _WHERE = {
 @pass_session
 def completion(session: Session, shell: str) -> None:
     """Print the completion script."""
-    from click.shell_completion import get_completion_class
-
-    from harness_core.cli.main import COMPLETE, cli
-
-    found = get_completion_class(shell)
-    if found is None:
-        raise UsageFault(f"no completion for '{shell}'", hint="bash, zsh and fish are known")
-    script = found(cli, {}, "harness", COMPLETE).source()
+    script = SCRIPTS[shell]
     if session.settings.json:
         session.output.json({"shell": shell, "script": script})
         return
-    session.output.write(script + "\n")
+    session.output.write(script)
     if session.output.terminal:
         session.output.say(f"put it into {_WHERE[shell]}")
 
@@ -37,7 +30,12 @@ def completion(session: Session, shell: str) -> None:
 command = HarnessCommand(
     "completion",
     callback=completion,
-    params=[click.Argument(["shell"], type=click.Choice(sorted(_WHERE)), metavar="SHELL")],
-    help="Print the completion script for a shell: bash, zsh or fish. It completes commands, options and services.",
-    examples=('eval "$(harness completion bash)"', "harness completion fish > ~/.config/fish/completions/harness.fish"),
+    params=[click.Argument(["shell"], type=click.Choice(tuple(SCRIPTS)), metavar="SHELL")],
+    help="Print the completion script for a shell: bash, zsh or fish.\n\n"
+    "It completes commands, options, what options may be, and the services and profiles of the configuration.",
+    examples=(
+        "echo 'eval \"$(harness completion bash)\"' >> ~/.bashrc",
+        "echo 'eval \"$(harness completion zsh)\"' >> ~/.zshrc",
+        "harness completion fish > ~/.config/fish/completions/harness.fish",
+    ),
 )
