@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Callable
 
-from harness_core.keeper.server import fifos, kernel
+from harness_core.keeper.server import cgroups_limits, fifos, kernel
 from harness_core.keeper.server.loop import READ
 from harness_core.keeper.server.processes import Marks
 from harness_core.keeper.server.run import Run, encode_mark, read_mark
@@ -40,6 +40,7 @@ def adopt(keeper: Keeper) -> None:
             keeper.notes.append("the stored output of run %s is damaged: %s" % (run.run, error.strerror))
         keeper.runs[run.run] = run
         found.append(run)
+    keeper.hierarchies.sweep({"r-" + name for name in keeper.runs})
     keeper.rewrite_journal()
     end_transients(keeper)
     for run in found:
@@ -120,6 +121,7 @@ def _is_transient(pid: int) -> bool:
 
 
 def _guess_cgroup(keeper: Keeper, run: Run) -> None:
+    run.limit_groups = cgroups_limits.groups_of(run.pid, run.run)
     with open("/proc/%d/cgroup" % run.pid) as file:
         ours = any(line.startswith("0::") and line.rstrip("\n").endswith("/r-" + run.run) for line in file)
     if ours and keeper.cgroups is not None:

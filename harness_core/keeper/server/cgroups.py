@@ -6,9 +6,10 @@ import contextlib
 import errno
 import hashlib
 import os
-from typing import Any
 
 CPU_PERIOD = 100_000
+LIMITING = ("memory", "cpu", "pids")
+"""The controllers that a run can be limited by."""
 
 
 class Cgroups:
@@ -16,8 +17,10 @@ class Cgroups:
 
     def __init__(self, home: str, base: str) -> None:
         self._home = home
-        self._door = _open_procs(home)
+        self._door = open_procs(home)
         self.base = base
+        self._top = os.path.dirname(base)
+        self._enabled: set[str] = set()
 
     @classmethod
     def detect(cls, state_dir: str) -> tuple[Cgroups | None, str]:
@@ -30,7 +33,7 @@ class Cgroups:
         home = _own_folder()
         if home is None:
             return None, "no cgroup v2 hierarchy is mounted"
-        base = os.path.join(home, "harness-" + hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12])
+        base = os.path.join(home, base_name(state_dir))
         try:
             groups = cls(home, base)
             if not os.path.isdir(base):
@@ -56,50 +59,50 @@ class Cgroups:
 
     def enter(self, path: str) -> None:
         """Move the keeper itself there, so that what it spawns next is born there."""
-        _write(os.path.join(path, "cgroup.procs"), "0")
+        write(os.path.join(path, "cgroup.procs"), "0")
 
     def leave(self) -> None:
         """Move the keeper back home."""
         os.write(self._door, b"0")
 
-    def limit(self, path: str, limits: dict[str, Any]) -> list[str]:
-        """Apply memory, cpu and pids to a cgroup; a note for each that could not be."""
-        notes = []
-        for controller in ("memory", "cpu", "pids"):
-            value = limits.get(controller)
-            if value is None:
-                continue
-            file = os.path.join(path, controller + ".max")
-            text = "%d %d" % (max(1000, int(value * CPU_PERIOD)), CPU_PERIOD) if controller == "cpu" else str(int(value))
-            try:
-                if not os.path.exists(file):
-                    self._enable(controller)
-                _write(file, text)
-            except OSError as error:
-                notes.append("limits.%s was not applied: no such cgroup v2 controller here (%s)" % (controller, error.strerror))
-        return notes
-
-    def _enable(self, controller: str) -> None:
-        control = os.path.join(self._home, "cgroup.subtree_control")
+    def has(self, controller: str) -> bool:
+        """Whether the controller is one of version 2 here."""
         try:
-            _write(control, "+" + controller)
+            with open(os.path.join(self._top, "cgroup.controllers")) as file:
+                return controller in file.read().split()
+        except OSError:
+            return False
+
+    def enable(self, controller: str) -> None:
+        """Let the groups of runs have a controller."""
+        if controller in self._enabled:
+            return
+        control = os.path.join(self._top, "cgroup.subtree_control")
+        try:
+            write(control, "+" + controller)
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
             # A cgroup that hands controllers down may hold no process itself: move into a leaf first.
-            leaf = os.path.join(self._home, "keeper-" + os.path.basename(self.base))
+            leaf = os.path.join(self._top, "keeper-" + os.path.basename(self.base))
             if not os.path.isdir(leaf):
                 os.mkdir(leaf)
             self.enter(leaf)
-            _write(control, "+" + controller)
+            write(control, "+" + controller)
             os.close(self._door)
-            self._home, self._door = leaf, _open_procs(leaf)
-        _write(os.path.join(self.base, "cgroup.subtree_control"), "+" + controller)
+            self._home, self._door = leaf, open_procs(leaf)
+        write(os.path.join(self.base, "cgroup.subtree_control"), "+" + controller)
+        self._enabled.add(controller)
+
+
+def base_name(state_dir: str) -> str:
+    """What the groups of one state folder's runs stand in."""
+    return "harness-" + hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
 
 
 def kill(path: str) -> None:
     """Kill everything in a cgroup and below at once."""
-    _write(os.path.join(path, "cgroup.kill"), "1")
+    write(os.path.join(path, "cgroup.kill"), "1")
 
 
 def open_events(path: str) -> int:
@@ -178,11 +181,13 @@ def _own_folder() -> str | None:
     return None
 
 
-def _open_procs(path: str) -> int:
+def open_procs(path: str) -> int:
+    """A descriptor through which processes are moved into a cgroup."""
     return os.open(os.path.join(path, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
 
 
-def _write(path: str, text: str) -> None:
+def write(path: str, text: str) -> None:
+    """Write to one of a cgroup's files at once."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, text.encode())

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
-from harness_core.keeper.server import cgroups, fifos, kernel
+from harness_core.keeper.server import fifos, kernel
 from harness_core.keeper.server.capture import Capture
 from harness_core.keeper.server.cgroups import Cgroups
+from harness_core.keeper.server.cgroups_limits import ran_out_of_memory
+from harness_core.keeper.server.cgroups_v1 import Hierarchies
 from harness_core.keeper.server.code import fingerprint
 from harness_core.keeper.server.journal import Journal
 from harness_core.keeper.server.killing import Killer
@@ -64,6 +67,7 @@ class Keeper:
         self.journal = Journal(os.path.join(state_dir, "journal"))
         self.killer = Killer(loop, lambda: frozenset(self.mains))
         self.cgroups: Cgroups | None = None
+        self.hierarchies = Hierarchies(state_dir)
         self.code = fingerprint()
         self.being_replaced = False
         """Whether somebody has asked for that, and it is not yet known to be possible."""
@@ -190,7 +194,9 @@ class Keeper:
     def run_ended(self, run: Run, status: int | None, *, reason: str | None = None) -> None:
         """Everything that was written before the exit is stored before anybody hears of the exit."""
         code, signal_name = kernel.code_and_signal(status) if status is not None else (None, None)
-        if run.cgroup is not None and signal_name == "KILL" and cgroups.oom_kills(run.cgroup):
+        # A shell whose last command was killed passes that on as its exit code; of a stranger's child nobody may know.
+        killed = signal_name == "KILL" or (signal_name is None and code in (None, 128 + signal.SIGKILL))
+        if killed and ran_out_of_memory(run.cgroup, run.limit_groups):
             reason = "oom"
         for capture in run.captures:
             capture.drain()
@@ -198,8 +204,7 @@ class Keeper:
             run.feed.close()
         run.exit = {"code": code, "signal": signal_name, "reason": reason, "at": time.time()}
         run.output_ended()
-        if run.cgroup is not None:
-            cgroups.remove(run.cgroup)  # unless something of it lives on
+        run.remove_groups()  # unless something of it lives on
         self.emit("exited", run=run.run, **run.exit)
         run.wake_readers()
         self.killer.main_ended(run)
@@ -219,7 +224,13 @@ class Keeper:
 
         for transient in beside:
             transient.kill(within, one_done)
-        self.killer.kill(run, within, one_done)
+
+        def run_done(left: list[tuple[int, str]]) -> None:
+            if not left:
+                run.remove_groups()
+            one_done(left)
+
+        self.killer.kill(run, within, run_done)
 
     def dispose(self, name: str) -> None:
         """Free everything a finished run holds; refuses while anything of it lives."""
@@ -233,8 +244,7 @@ class Keeper:
             raise Refusal("run-lives", "run %r ended, but %d of its processes live on (pid %s): kill it first"
                           % (name, len(left), ", ".join(map(str, left[:5]))))  # fmt: skip
         run.release()
-        if run.cgroup is not None:
-            cgroups.remove(run.cgroup)
+        run.remove_groups()
         self.runs.pop(name)
         run.remove_files()
         self.emit("disposed", run=name)

@@ -187,6 +187,7 @@ def _serve(argv: list[str], state: dict[str, Any], *, ready: int = -1) -> None:
         os.unlink(os.path.join(state_dir, SOCKET))
     if keeper.cgroups is not None:
         cgroups.remove(keeper.cgroups.base)  # stays while runs live in it
+    keeper.hierarchies.close()
     fifos.remove_folder(keeper.fifo_dir)  # likewise
 
 

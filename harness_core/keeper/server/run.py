@@ -8,6 +8,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Callable
 
+from harness_core.keeper.server import cgroups, cgroups_limits
 from harness_core.keeper.server.processes import Marks
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from harness_core.keeper.server.segments import Segments
 
 MARK = "mark"
-RECORDED = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment", "notes", "adopted", "exit", "cgroup", "fifo_dir")
-TOLD = RECORDED[:-2]
+RECORDED = ("run", "pid", "start_ticks", "boot_id", "started_at", "containment", "notes", "adopted", "exit", "limit_groups",
+            "cgroup", "fifo_dir")
+TOLD = RECORDED[:-3]
 
 
 class Run:
@@ -45,6 +47,7 @@ class Run:
         self.started_at = 0.0
         self.containment = "process-groups"
         self.cgroup: str | None = None
+        self.limit_groups: dict[str, str] = {}
         self.notes: list[str] = []
         self.adopted = False
         self.foreign = False
@@ -102,6 +105,13 @@ class Run:
         for path, _ in self.fifos:
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+    def remove_groups(self) -> None:
+        """Remove its cgroups; those in which something lives stay."""
+        if self.cgroup is not None:
+            cgroups.remove(self.cgroup)
+        if self.limit_groups:
+            cgroups_limits.free(self.limit_groups)
 
     def release(self) -> None:
         """Give back every descriptor."""

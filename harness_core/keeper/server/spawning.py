@@ -14,7 +14,9 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any
 
-from harness_core.keeper.server import cgroups, fifos, kernel, launch
+from harness_core.keeper.server import fifos, kernel, launch
+from harness_core.keeper.server.cgroups import LIMITING
+from harness_core.keeper.server.cgroups_limits import Bounds
 from harness_core.keeper.server.feed import MOST, Feed
 from harness_core.keeper.server.refusal import Refusal
 from harness_core.keeper.server.run import Run, encode_mark
@@ -171,16 +173,19 @@ def _launch(
     limits = request["limits"]
     nofile, note = file_limit(keeper, limits)
     run.notes = [note] if note else []
-    groups = keeper.cgroups
-    if groups is not None:
-        run.cgroup, run.containment = groups.make("r-" + run.run), "cgroup"
-        run.notes += groups.limit(run.cgroup, limits)
+    if keeper.cgroups is not None:
+        run.cgroup, run.containment = keeper.cgroups.make("r-" + run.run), "cgroup"
+
+    def start() -> int:
+        return start_within(keeper, run.cgroup, command, files, tty=tty, nofile=nofile)
+
+    if any(limits.get(name) is not None for name in LIMITING):
+        bounds = Bounds(run.run, limits, cgroup=run.cgroup, modern=keeper.cgroups, old=keeper.hierarchies)
+        run.limit_groups = bounds.groups
+        run.pid = bounds.start(start)
+        run.notes += bounds.notes
     else:
-        run.notes += [
-            "limits.%s was not applied: no cgroup can be made here" % name
-            for name in ("memory", "cpu", "pids") if limits.get(name) is not None
-        ]  # fmt: skip
-    run.pid = start_within(keeper, run.cgroup, command, files, tty=tty, nofile=nofile)
+        run.pid = start()
     run.boot_id, run.started_at = keeper.boot_id, time.time()
     run.start_ticks = kernel.start_ticks(run.pid)
     if limits.get("nofile") is not None:
@@ -215,5 +220,4 @@ def start_within(
 def _undo(keeper: Keeper, run: Run) -> None:
     run.release()
     run.remove_files()
-    if run.cgroup is not None:
-        cgroups.remove(run.cgroup)
+    run.remove_groups()

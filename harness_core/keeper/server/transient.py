@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
-from harness_core.keeper.server import cgroups, kernel, launch
+from harness_core.keeper.server import cgroups, cgroups_limits, kernel, launch
 from harness_core.keeper.server.capture import Capture
 from harness_core.keeper.server.feed import Feed
 from harness_core.keeper.server.processes import Marks
@@ -145,6 +145,8 @@ class Transient:
             os.close(os.open(self._trace, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             nofile, _ = file_limit(self._keeper, {})
             self.pid = start_within(self._keeper, self.cgroup, command, files, tty=tty, nofile=nofile)
+            if self.run is not None:
+                cgroups_limits.join(self._keeper.find(self.run).limit_groups, self.pid)
         finally:
             for fd in lent:
                 os.close(fd)
