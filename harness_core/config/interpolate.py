@@ -75,9 +75,11 @@ class _Run:
 
     def node(self, node: Node, path: str) -> Node:
         # One result per node, however many aliases lead to it.
-        if id(node) not in self._done:
-            self._done[id(node)] = self._node(node, path)
-        return self._done[id(node)]
+        key = id(node)
+        done = self._done.get(key)
+        if done is None:
+            done = self._done[key] = self._node(node, path)
+        return done
 
     def _node(self, node: Node, path: str) -> Node:
         if isinstance(node, Scalar):

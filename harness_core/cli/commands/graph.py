@@ -18,7 +18,7 @@ FORMATS = ("text", "mermaid", "dot", "json")
 
 
 @pass_session
-def graph(session: Session, services: tuple[str, ...], form: str, dependents: bool) -> None:
+def graph(session: Session, services: tuple[str, ...], profiles: tuple[str, ...], form: str, dependents: bool) -> None:
     """Show who needs whom."""
     from harness_core.cli import diagram
     from harness_core.cli.render_graph import graph_lines, graph_sheet
@@ -28,7 +28,7 @@ def graph(session: Session, services: tuple[str, ...], form: str, dependents: bo
     output = session.output
     if dependents and not services:
         raise UsageFault("--dependents needs a service", hint="harness graph --dependents SERVICE")
-    parsed = parse(gathered(session.settings), discover(), lenient=True)
+    parsed = parse(gathered(session.settings, profiles=profiles), discover(), lenient=True)
     for problem in parsed.problems:
         output.say(problem_record(problem.to_json()))
     _refuse_unknown(services, parsed.project.services)
@@ -60,6 +60,7 @@ command = HarnessCommand(
     callback=graph,
     params=[
         options.services(),
+        options.profiles(),
         click.Option(
             ["--format", "form"], type=click.Choice(FORMATS), default="text", show_default=True, help="What to write it in."
         ),
