@@ -26,6 +26,10 @@ T = TypeVar("T")
 BIN = Path(sys.executable).parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-looks", action="store_true", help="record anew how views look: tests/cli/looks")
+
+
 def eventually(condition: Callable[[], T], *, within: float = 15.0, what: str = "") -> T:
     """The first true answer of `condition`; fails when none came in time."""
     deadline = time.monotonic() + within

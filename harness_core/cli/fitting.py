@@ -9,6 +9,8 @@ from dataclasses import replace
 from harness_core.cli.text import Line, Span, Style, cells, plain, width
 
 _Character = tuple[str, Style]
+_NARROW = 12
+"""Columns below which every one is needed for the text itself."""
 
 # Where text that belongs together begins: after a gap of two spaces, or after the bar that sets off output.
 _GAP = re.compile(r"(?<=\S)(?: {2,}|(?<=[│|]) )(?=\S)")
@@ -79,6 +81,8 @@ def _first(of: Line, room: int) -> tuple[Span, ...]:
 
 def _hang(text: str, columns: int) -> int:
     """How far continuations are indented."""
+    if columns < _NARROW:
+        return 0
     gaps = [cells(text[: gap.end()]) for gap in _GAP.finditer(text, 0, columns)]
     usable = [gap for gap in gaps if gap <= columns // 2]
     return usable[-1] if usable else min(len(text) - len(text.lstrip(" ")) + 2, columns // 2)

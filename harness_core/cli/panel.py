@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("", shrinks=True, narrowest=9),
     Column("", keep=3),
     Column("", keep=2, right=True),
-    Column("", keep=1, shrinks=True, narrowest=16),
+    Column("", keep=1, shrinks=True, narrowest=24),
 )
 _UP = frozenset({"running", "unhealthy", "stopping", "unreachable", "stop-stuck"})
 _MARKS = {Style.GOOD: "●", Style.BAD: "✗", Style.CARE: "◐", Style.FAINT: "○", Style.PLAIN: "·"}
@@ -112,14 +112,28 @@ def _foot(
             told = [line(Span(f"  {key:<8}", Style.STRONG), meaning) for key, meaning in KEYS]
             return [*told, line(Span("any key goes back", Style.FAINT))]
     narrowed = (Span(" · ", Style.FAINT), Span(f"only '{visible(view.filter)}'", Style.CARE)) if view.filter else ()
-    shown = line(Span(name, Style.STRONG), "  ", *counts(board.rows.values()), *narrowed, " ")
-    return [line(*shown, *_hints(columns - width(shown), view, keys=keys, stopping=stopping))]
+    rows = list(board.rows.values())
+    # Where the counts leave no room for a single key, there are fewer of them.
+    for numbers in (counts(rows), _few_counts(rows)):
+        shown = line(Span(name, Style.STRONG), "  ", *numbers, *narrowed, " ")
+        hints = _hints(columns - width(shown), view, keys=keys, stopping=stopping)
+        if hints:
+            break
+    return [line(*shown, *hints)]
+
+
+def _few_counts(rows: Sequence[Row]) -> Line:
+    """`5/7 running`, and what is in trouble."""
+    running = sum(row.state == "running" for row in rows)
+    bad = [row for row in rows if STATE_STYLES.get(row.state) is Style.BAD]
+    return line(f"{running}/{len(rows)} running", *((Span(" · ", Style.FAINT), *counts(bad)) if bad else ()))
 
 
 def _hints(room: int, view: View, *, keys: bool, stopping: bool) -> Line:
     """What the keys do, as much as there is room for."""
     if stopping or not keys:
-        return line(Span(f"   {'Ctrl-C again kills at once' if stopping else 'Ctrl-C stops'}", Style.FAINT))
+        said = line(Span(f"  {'Ctrl-C again kills at once' if stopping else 'Ctrl-C stops'}", Style.FAINT))
+        return said if width(said) <= room else ()
     first = (("Esc", "show all"),) if view.filter else ()
     for told in ((*first, *_SHORT), (*first, *_SHORT[:-1]), (*first, *_SHORT[-2:]), _SHORT[-2:-1]):
         spans = line(*(part for key, word in told for part in ("  ", Span(key, Style.STRONG), Span(f" {word}", Style.FAINT))))
@@ -137,10 +151,9 @@ def _choices(view: View, names: Sequence[str], columns: int) -> Line:
     first = 0
     while first < chosen and sum(len(name) + 4 for name in matches[first : chosen + 1]) > columns - 4:
         first += 1
-    spans: list[Span] = [Span("… " if first else "  ", Style.FAINT)]
+    spans: list[Span] = [Span("…" if first else " ", Style.FAINT)]
     for i, name in enumerate(matches[first:], first):
-        spans += [Span(f"[{name}]", Style.STRONG)] if i == chosen else [Span(f" {name} ", Style.FAINT)]
-        spans.append(Span(" "))
+        spans += [Span(f" [{name}]", Style.STRONG)] if i == chosen else [Span(f"  {name}", Style.FAINT), Span(" ")]
     return tuple(spans)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness_core.cli.render_status import STATE_STYLES, urls
-from harness_core.cli.text import Line, Span, Style, line, visible
+from harness_core.cli.text import Line, Span, Style, line, padded, visible
 from harness_core.cli.words import clock, duration, ending
 
 _HEALTH = {"none": "health not checked any more", "starting": "health checks begin"}
@@ -14,7 +14,7 @@ _HEALTH = {"none": "health not checked any more", "starting": "health checks beg
 
 def event_line(event: Mapping[str, Any], *, width: int = 0) -> Line:
     """Time, service, and what happened."""
-    name = (event["service"] or "–").ljust(width)
+    name = padded(event["service"] or "–", width)
     return line(Span(clock(event["at"]), Style.FAINT), "  ", Span(name, Style.STRONG), "  ", *what_happened(event))
 
 

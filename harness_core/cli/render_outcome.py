@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness_core.cli.render_status import STATE_STYLES, urls
-from harness_core.cli.text import Line, Span, Style, line, visible
+from harness_core.cli.text import Line, Span, Style, cells, line, padded, visible
 from harness_core.cli.words import ending, plural
 
 
 def outcome_lines(outcome: Mapping[str, Any], *, only_failures: bool = False) -> list[Line]:
     """✓ or ✗ for each service, with its addresses, or with its cause and last lines."""
     services = [s for s in outcome["services"] if not (only_failures and s["reached"])]
-    width = max((len(s["name"]) for s in services), default=0)
+    width = max((cells(s["name"]) for s in services), default=0)
     return [one for service in services for one in _service(service, width)]
 
 
@@ -41,7 +41,7 @@ def last_lines(lines: Iterable[str]) -> list[Line]:
 
 
 def _service(service: Mapping[str, Any], width: int) -> list[Line]:
-    state, name = service["state"], service["name"].ljust(width)
+    state, name = service["state"], padded(service["name"], width)
     style = STATE_STYLES.get(state, Style.PLAIN)
     if service["reached"]:
         already = " already" if service["already"] else ""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from harness_core.cli.text import Line, Span, Style, line, visible
+from harness_core.cli.text import Line, Span, Style, cells, line, padded, visible
 
 _MARKS = {
     "start": Span("+ start  ", Style.GOOD),
@@ -20,13 +20,13 @@ _MARKS = {
 def plan_lines(plan: Mapping[str, Any], *, with_kept: bool = False) -> list[Line]:
     """A line for each service that changes, with its reason; then the counts."""
     steps = [step for step in plan["steps"] if with_kept or step["action"] != "keep"]
-    width = max((len(step["service"]) for step in steps), default=0)
+    width = max((cells(step["service"]) for step in steps), default=0)
     return [*(_step(step, width) for step in steps), _counts(plan)]
 
 
 def _step(step: Mapping[str, Any], width: int) -> Line:
     reason = visible(step.get("reason") or "")
-    name = Span(step["service"].ljust(width) if reason else step["service"], Style.STRONG)
+    name = Span(padded(step["service"], width) if reason else step["service"], Style.STRONG)
     return line(_MARKS[step["action"]], " ", name, f"  {reason}" if reason else "")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from harness_core.cli.sheet import Column, Sheet
-from harness_core.cli.text import Line, Span, Style, line, visible
+from harness_core.cli.text import Line, Span, Style, cells, line, padded, visible
 from harness_core.cli.words import duration, ending, since, size
 
 STATE_STYLES: Mapping[str, Style] = {
@@ -19,6 +19,7 @@ STATE_STYLES: Mapping[str, Style] = {
 
 TROUBLED = frozenset(state for state, style in STATE_STYLES.items() if style is Style.BAD) | {"backoff", "unreachable"}
 _SETTLED = frozenset({"running", "completed", "stopped"})
+_LONG_NAME = 24
 _ENDED = ("stopped", "failed", "backoff", "lost")
 
 _COLUMNS = (
@@ -56,8 +57,10 @@ def status_sheet(status: Mapping[str, Any], *, now: datetime, figures: bool = Fa
 
 def status_lines(status: Mapping[str, Any], *, now: datetime, columns: int, figures: bool, detailed: bool) -> list[Line]:
     """The status on a terminal so wide: the table; where it has no room for reasons, below it those of what is in trouble."""
+    if not status["services"]:
+        return []
     sheet = status_sheet(status, now=now, figures=figures, detailed=detailed).without_empty()
-    if detailed and sheet.rows and not sheet.fits(columns):
+    if detailed and not sheet.fits(columns):
         return [*sheet.blocks(), line()]
     fitted = sheet.fit(columns)
     told = any(column.title == "reason" for column in fitted.columns)
@@ -80,10 +83,12 @@ def status_screen(
 
 def reasons(services: Iterable[Mapping[str, Any]]) -> list[Line]:
     """A line for each service that is not settled and has a reason for it."""
+    told = [s for s in services if s.get("reason") and s["state"] not in _SETTLED and s["reason"] != s["state"]]
+    wide = max((cells(s["name"]) for s in told), default=0)
+    wide = wide if wide <= _LONG_NAME else 0
     return [
-        line("  ", Span(s["name"], STATE_STYLES.get(s["state"], Style.PLAIN)), "  ", visible(s["reason"]))
-        for s in services
-        if s.get("reason") and s["state"] not in _SETTLED and s["reason"] != s["state"]
+        line("  ", Span(padded(s["name"], wide), STATE_STYLES.get(s["state"], Style.PLAIN)), "  ", visible(s["reason"]))
+        for s in told
     ]
 
 

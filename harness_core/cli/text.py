@@ -57,7 +57,7 @@ def plain(of: Line) -> str:
 
 def ansi(of: Line) -> str:
     """The line with terminal colours."""
-    return "".join(f"\x1b[{CODES[s.style]}m{s.text}\x1b[0m" if s.style in CODES else s.text for s in of)
+    return "".join(f"\x1b[{CODES[s.style]}m{s.text}\x1b[0m" if s.style in CODES else s.text for s in of if s.text)
 
 
 def name_colour(name: str) -> str:
@@ -90,3 +90,8 @@ def cells(text: str) -> int:
 def width(of: Line) -> int:
     """How many columns of a terminal the line takes."""
     return sum(cells(span.text) for span in of)
+
+
+def padded(text: str, columns: int) -> str:
+    """The text, filled up with spaces to so many columns."""
+    return text + " " * (columns - cells(text))

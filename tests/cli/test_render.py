@@ -129,7 +129,7 @@ def test_the_status_is_in_words():
 def test_where_reasons_have_no_room_in_the_table_those_of_what_is_in_trouble_stand_below():
     lines = table(60).split("\n")
 
-    assert lines[5:] == ["  late  waiting for db to be healthy (starting)", "  flaky  5 restarts in 60s: exit 1"]
+    assert lines[5:] == ["  late   waiting for db to be healthy (starting)", "  flaky  5 restarts in 60s: exit 1"]
     assert len(table(200).split("\n")) == 5
 
 

@@ -13,6 +13,7 @@ from harness_core.cli.lazy import HarnessCommand
 from harness_core.cli.loglines import complaint
 from harness_core.cli.render_events import event_line
 from harness_core.cli.session import Session, pass_session
+from harness_core.cli.text import cells
 from harness_core.protocol import ListEvents, SubscribeEvents
 
 
@@ -22,7 +23,7 @@ def events(session: Session, services: tuple[str, ...], follow: bool, limit: int
     project, names = session.project(), options.names(services)
     if not follow:
         known = session.call(ListEvents(project=project, services=names, limit=limit))["events"]
-        width = max((len(event["service"] or "") for event in known), default=0)
+        width = max((cells(event["service"] or "") for event in known), default=0)
         for event in known:
             _show(session, {"type": "event", "event": event}, width)
         return

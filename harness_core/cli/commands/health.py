@@ -43,7 +43,7 @@ def _row(result: Mapping[str, Any]) -> tuple[Line, ...]:
         line(Span(result["name"], Style.STRONG)),
         line(result.get("check") or ""),
         line(words[result["healthy"]]),
-        line("" if seconds is None else duration(seconds)),
+        line("" if seconds is None else f"{seconds * 1000:.0f}ms" if seconds < 1 else duration(seconds)),
         line(visible(result.get("detail") or "")),
     )
 

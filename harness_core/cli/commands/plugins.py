@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness_core.cli.lazy import HarnessCommand
@@ -43,7 +43,7 @@ def plugins(session: Session) -> None:
 
 def _rows(catalog: Mapping[str, Any]) -> Iterable[tuple[Line, ...]]:
     for plugin in catalog["plugins"]:
-        yield _row(plugin, Span("ok", Style.GOOD), ", ".join(_offer(offer) for offer in plugin["offers"]))
+        yield _row(plugin, Span("ok", Style.GOOD), _offers(plugin["offers"]))
     for plugin in catalog["broken"]:
         yield _row(plugin, Span("broken", Style.BAD), ", ".join(plugin["names"]))
     for plugin in catalog["disabled"]:
@@ -54,8 +54,12 @@ def _row(plugin: Mapping[str, Any], state: Span, offers: str) -> tuple[Line, ...
     return line(Span(plugin["distribution"], Style.STRONG)), line(plugin["version"]), line(state), line(offers)
 
 
-def _offer(offer: Mapping[str, Any]) -> str:
-    return f"{offer['name']} ({offer['kind'].replace('_', ' ')})"
+def _offers(offers: Sequence[Mapping[str, Any]]) -> str:
+    """`command, http (health checks); local (layer)`."""
+    kinds = {offer["kind"]: [o["name"] for o in offers if o["kind"] == offer["kind"]] for offer in offers}
+    return "; ".join(
+        f"{', '.join(names)} ({kind.replace('_', ' ')}{'s' if len(names) > 1 else ''})" for kind, names in kinds.items()
+    )
 
 
 command = HarnessCommand(
