@@ -16,6 +16,7 @@ from harness_core.keeper import Limits as KeeperLimits
 from harness_core.keeper import LogSettings as KeeperLogSettings
 from harness_plugin_process.account import account_of, check_may_become, environment_as
 from harness_plugin_process.handle import STATE_VERSION, KeeperHandle, state_of
+from harness_plugin_process.looks import Looks
 from harness_plugin_process.proc import Identity, find
 from harness_plugin_process.program import check_command
 from harness_plugin_process.translation import in_contract_terms, refusal
@@ -33,6 +34,7 @@ class ProcessLauncher(Launcher):
         self._client: Client | None = None
         self._ends: list[Any] = []
         self._live: set[str] = set()
+        self._looks = Looks(context)
 
     def place(self, config: Any) -> Place:
         """This machine."""
@@ -40,8 +42,11 @@ class ProcessLauncher(Launcher):
 
     async def prepare(self, spec: LaunchSpec) -> None:
         """Look at user, working directory, program and its interpreter; raises what launch would, before anything starts."""
+        command, user = _command_of(spec), spec.config.get("user")
+        # All that the answer depends on.
+        what = (command.argv[:1], command.env.get("PATH"), command.cwd, spec.base_dir, user)
         try:
-            await self._context.blocking(_check, spec, timeout=PREPARE_TIMEOUT)
+            await self._looks.at(what, lambda: _check(command, user, spec.base_dir), timeout=PREPARE_TIMEOUT)
         except TimeoutError:
             message = f"looking for the program of {spec.service!r} took longer than {PREPARE_TIMEOUT:g} s"
             raise LaunchFailed(message, hint="is a network disk gone?") from None
@@ -88,6 +93,7 @@ class ProcessLauncher(Launcher):
             end()
         self._ends.clear()
         self._live.clear()
+        await self._looks.aclose()
 
     def _handle(self, spec: LaunchSpec, keeper: Client, state: HandleState) -> KeeperHandle:
         self._live.add(spec.run)
@@ -117,12 +123,10 @@ def _command_of(spec: LaunchSpec) -> Command:
     return spec.command
 
 
-def _check(spec: LaunchSpec) -> None:
-    command = _command_of(spec)
-    user = spec.config.get("user")
+def _check(command: Command, user: str | int | None, base: str) -> None:
     if user is not None:
         check_may_become(account_of(user))
-    check_command(command, base=spec.base_dir)
+    check_command(command, base=base)
 
 
 def _spawn(spec: LaunchSpec, command: Command) -> Spawn:
