@@ -36,6 +36,7 @@ _RECONNECTIONS = 5
 """How often a new connection may be lost at once, one after the other."""
 _LAST_WORDS = 0.3
 """Seconds of silence after which the logs of stopped services count as read."""
+_LAST_WORDS_AT_MOST = 3.0
 
 
 class Phase(Enum):
@@ -314,8 +315,11 @@ class Foreground:
     def _see_stopped(self, client: Client) -> None:
         """The last words of the services, then what came of stopping."""
         logs = self._streams.logs
+        until = time.monotonic() + _LAST_WORDS_AT_MOST  # what stays may talk for ever
         while logs is not None and client.wait(logs, timeout=_LAST_WORDS) is not None and not logs.ended:
             self._take(client)
+            if time.monotonic() > until:
+                break
         try:
             outcomes = [stream.result for stream in self._streams.stops]
         except RemoteError as e:
