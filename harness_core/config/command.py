@@ -42,8 +42,11 @@ def read_command(draft: Draft) -> dict[str, Any] | None:
 def _argv(draft: Draft) -> list[str] | None:
     written, values, note = draft.node.pairs, draft.values, draft.reader.note
     if "command" in written and "binary" in written:
-        note("config.value", "'command' and 'binary' can't both be there", written["binary"][0], f"{draft.path}.binary",
-             "write 'command' alone, or 'binary' with 'args'")  # fmt: skip
+        command, binary = written["command"][0], written["binary"][0]
+        hint = "write 'command' alone, or 'binary' with 'args'"
+        if command.file != binary.file:
+            hint += "; in the later file, `null` removes what the earlier one has"
+        note("config.value", "'command' and 'binary' can't both be there", binary, f"{draft.path}.binary", hint)
         return None
     if "args" in written and "binary" not in written:
         hint = "put them into 'command', or call the program 'binary'" if "command" in written else "add 'binary'"

@@ -81,7 +81,10 @@ def _checks(draft: Draft, node: Pairs, path: str) -> list[tuple[Scalar, Offer]]:
         note("config.missing-key", f"health_check has no check: add one of {known}", draft.node.key("health_check"), path)
     if len(found) > 1:
         names = " and ".join(key.text for key, _ in found)
-        note("config.value", f"health_check has {names}: only one check is possible", found[1][0], path)
+        one, other = found[0][0], found[1][0]
+        # The usual slip of an override: it adds its check to the one that is there.
+        hint = f"to replace the one of {one.file}, write `{one.text}: null` here as well" if one.file != other.file else None
+        note("config.value", f"health_check has {names}: only one check is possible", other, path, hint)
     return found
 
 

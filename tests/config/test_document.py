@@ -325,6 +325,31 @@ def test_a_node_knows_its_file_through_merge_keys_and_merging(folder: Folder) ->
     ]
 
 
+def test_an_override_that_adds_instead_of_replacing_is_told_how_to_replace(folder: Folder) -> None:
+    folder.write("services.yaml", BASE)
+    folder.write("b.yaml", "services: { db: { binary: ./other, health_check: { http: x } } }\n")
+    folder.write("c.yaml", "services: { db: { command: null, health_check: { tcp: null } } }\n")
+
+    with pytest.raises(InvalidConfig) as raised:
+        folder.parsed("services.yaml", "b.yaml")
+    db = folder.service("db", "services.yaml", "b.yaml", "c.yaml")
+
+    assert [(p.position.line, p.message, p.hint) for p in raised.value.problems if p.position] == [
+        (
+            1,
+            "'command' and 'binary' can't both be there",
+            "write 'command' alone, or 'binary' with 'args'; in the later file, `null` removes what the earlier one has",
+        ),
+        (
+            1,
+            "health_check has tcp and http: only one check is possible",
+            f"to replace the one of {folder.path}/services.yaml, write `tcp: null` here as well",
+        ),
+    ]
+    assert db.health_check.check == "http"
+    assert db.command.argv == (f"{folder.path}/other",)
+
+
 def test_what_is_shown_is_the_whole(folder: Folder) -> None:
     folder.write("db.yaml", "services: { db: { type: process, command: ./db } }\n")
     folder.write("services.yaml", "include: db.yaml\nname: shop\n")

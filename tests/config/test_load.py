@@ -163,6 +163,16 @@ def test_words_of_yaml_1_1_are_keys_like_others() -> None:
     assert list(root_of("on: 1\nyes: 2\nnull: 3\n8080: 4\n").pairs) == ["on", "yes", "null", "8080"]
 
 
+@pytest.mark.parametrize("loader", LOADERS)
+def test_what_merge_keys_bring_counts_as_what_aliases_bring(loader: Any) -> None:
+    base = "x-base: &base {{{}}}\n".format(", ".join(f"k{number}: 1" for number in range(100)))
+    few = base + "a: [" + ", ".join(["{<<: *base}"] * 90) + "]\n"
+    many = base + "a: [" + ", ".join(["{<<: [*base, *base]}"] * 90) + "]\n"
+
+    assert wrong(few, loader) == []
+    assert wrong(many, loader)[0].endswith("aliases expand to more than 10,000 values")
+
+
 @given(st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*<>!|'\"#\n\t %@`,?$~01 ", max_size=80))
 def test_no_text_makes_it_crash(text: str) -> None:
     root, problems = load(text, file="f")
