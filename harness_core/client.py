@@ -254,18 +254,18 @@ def connect(
     it they go to stderr.
     """
     try:
-        client = _connect_running(directory)
+        client = connect_running(directory)
     except Unreachable:
         if not start:
             raise
         from harness_core import summon
 
-        client = summon.summon(directory, connect=lambda: _connect_running(directory), on_start=on_start)
-    _check_version(client, on_warning or _to_stderr)
+        client = summon.summon(directory, connect=lambda: connect_running(directory), on_start=on_start)
+    _check_version(client, directory, on_warning or _to_stderr)
     return client
 
 
-def _connect_running(directory: Path) -> Client:
+def connect_running(directory: Path) -> Client:
     """A client of a daemon that runs; `daemon.json` may be stale or just being replaced."""
     info = paths.read_daemon_file(directory)
     if info is None:
@@ -281,17 +281,23 @@ def _connect_running(directory: Path) -> Client:
         return Client(open_websocket(newer.address, fingerprint=newer.fingerprint, directory=directory))
 
 
-def _check_version(client: Client, warn: Callable[[str], None]) -> None:
+def _check_version(client: Client, directory: Path, warn: Callable[[str], None]) -> None:
     theirs, speaks = client.hello["version"], client.hello["protocol"]
-    ending = "end it with `harness daemon stop` (services run on); the next command starts the new one"
     if speaks != PROTOCOL_VERSION:
         client.close()
         raise VersionMismatch(
             f"the daemon is harness {theirs} (protocol {speaks}), this is harness {__version__} (protocol {PROTOCOL_VERSION})",
-            hint=ending,
+            hint=f"make them one, services run on: {_upgrade(directory)}",
         )
     if theirs != __version__:
-        warn(f"the daemon is harness {theirs}, this is harness {__version__}; {ending}")
+        warn(f"the daemon is harness {theirs}, this is harness {__version__}; to make them one: {_upgrade(directory)}")
+
+
+def _upgrade(directory: Path) -> str:
+    """What makes a daemon of another release one of ours."""
+    info = paths.read_daemon_file(directory)
+    elsewhere = info is not None and info.prefix != sys.prefix
+    return "harness daemon upgrade" + (" --from-here" if elsewhere else "")
 
 
 def _to_stderr(sentence: str) -> None:
@@ -306,4 +312,5 @@ def _result(reply: dict[str, Any]) -> Any:
     raise RemoteError(data.pop("kind", "error"), error["message"], hint=data.pop("hint", None), data=data)
 
 
-__all__ = ["Client", "ConnectionLost", "NoAnswer", "RemoteError", "RequestTooLarge", "Stream", "VersionMismatch", "connect"]
+__all__ = ["Client", "ConnectionLost", "NoAnswer", "RemoteError", "RequestTooLarge", "Stream", "VersionMismatch", "connect",
+           "connect_running"]  # fmt: skip

@@ -39,6 +39,8 @@ class DaemonInfo:
     prefix: str
     """the environment it runs in: its `sys.prefix`"""
     started_at: str
+    plugins: tuple[str, ...] = ()
+    """what it has loaded, by distribution"""
 
 
 def state_dir() -> Path:
@@ -78,8 +80,9 @@ def read_daemon_file(directory: Path) -> DaemonInfo | None:
     private.check(path)
     try:
         body = json.loads(text)
-        return DaemonInfo(**{name: body[name] for name in DaemonInfo.__dataclass_fields__})
-    except (ValueError, TypeError, KeyError):
+        plugins = tuple(body.pop("plugins", ()))  # of an older daemon nobody knows
+        return DaemonInfo(plugins=plugins, **{name: body[name] for name in DaemonInfo.__dataclass_fields__ if name != "plugins"})
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -479,6 +479,24 @@ class StopDaemon(Request):
     services: bool = False
 
 
+class UpgradeDaemon(Request):
+    """Become other code, services untouched: the keeper, if its code differs, then the daemon. → {"from", "to", "keeper", …}.
+
+    `python`, `folder`, `pythonpath`: the interpreter, the folder that holds its harness_core, and what goes with them; None:
+    what is installed now where the daemon runs. What can't be the daemon, or lacks a plugin that services need, is refused
+    with `upgrade.refused`, and nothing has changed. The reply, {"from", "to", "pid", "keeper": {"pid", "replaced", "note"},
+    "running": int}, comes before the daemon hands over; then the connection ends, and a new one waits until the new daemon
+    answers. Streams `progress`.
+    """
+
+    method: ClassVar[str] = "daemon.upgrade"
+    role: ClassVar[Role] = Role.ADMIN
+    streams: ClassVar[bool] = True
+    python: str | None = None
+    folder: str | None = None
+    pythonpath: str | None = None
+
+
 class DaemonLogs(Request):
     """Stream the daemon's own log as `line` items."""
 
@@ -507,7 +525,7 @@ METHODS: Mapping[str, type[Request]] = {
         WriteStdin, ResizeService, OpenExec, WriteExec, ResizeExec, SignalExec, CloseExec, ReadLogs,
         SubscribeEvents, ListEvents, RunHealthChecks, ValidateConfig, PlanConfig, ApplyConfig, GetConfig,
         GetEnvironment, ListRegistry, ResolveService, WatchRegistry, ListPlugins,
-        DaemonStatus, StopDaemon, DaemonLogs, CancelRequest,
+        DaemonStatus, StopDaemon, UpgradeDaemon, DaemonLogs, CancelRequest,
     )
 }  # fmt: skip
 

@@ -9,15 +9,14 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import harness_core
 from harness_core import paths
 from harness_core.contracts.errors import HarnessError
+from harness_core.installation import Installation, ours
 from harness_core.transport import Unreachable
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT = 30.0
 """Seconds until a daemon must be ready; it may have a thousand services to adopt."""
+COMPLAINTS = "daemon.start"
 
 
 class StartFailed(Unreachable):
@@ -40,7 +40,7 @@ def summon(
 ) -> Client:
     """A client of a daemon that this call, or another process at the same time, has started."""
     paths.ensure_state_dir(directory)
-    with _alone(directory):
+    with alone(directory):
         with contextlib.suppress(Unreachable):
             return connect()  # somebody else has started one while we waited
         _refuse_stuck(directory)
@@ -50,18 +50,19 @@ def summon(
         return connect()
 
 
-def start_daemon(directory: Path, *, arguments: Sequence[str] = ()) -> None:
-    """Start a daemon in the background; returns once it is ready. Raises StartFailed with the cause."""
+def start_daemon(directory: Path, *, arguments: Sequence[str] = (), installation: Installation | None = None) -> None:
+    """Start a daemon in the background, by default of this code; returns once it is ready. Raises StartFailed with the cause."""
+    installation = installation or ours()
     paths.ensure_state_dir(directory)
-    complaints = directory / "daemon.start"
+    complaints = directory / COMPLAINTS
     reading, writing = os.pipe()
     try:
         with open(os.open(complaints, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w+b") as stderr:
             subprocess.run(  # it forks, and its first process ends at once: nobody has to wait for the daemon's end
-                [sys.executable, "-m", "harness_core.daemon", "--ready-fd", str(writing), *arguments],
-                env={**os.environ, "HARNESS_STATE_DIR": str(directory)},
-                # The very code that runs here, also where the working directory holds a folder of that name.
-                cwd=Path(harness_core.__file__).parents[1],
+                installation.command("--ready-fd", str(writing), *arguments),
+                env=installation.environ(os.environ) | {"HARNESS_STATE_DIR": str(directory)},
+                # The very code that is meant, also where the working directory holds a folder of that name.
+                cwd=installation.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -72,11 +73,11 @@ def start_daemon(directory: Path, *, arguments: Sequence[str] = ()) -> None:
             )
     except (OSError, subprocess.TimeoutExpired) as e:
         os.close(reading)
-        raise StartFailed(f"the daemon could not be started with {sys.executable}: {e}") from e
+        raise StartFailed(f"the daemon could not be started with {installation.python}: {e}") from e
     finally:
         os.close(writing)
     with open(reading, "rb") as ready:
-        _await_ready(ready.fileno(), complaints)
+        _await_ready(ready.fileno(), directory)
 
 
 def dismiss(directory: Path) -> bool:
@@ -98,7 +99,7 @@ def dismiss(directory: Path) -> bool:
         os.close(process)
 
 
-def _await_ready(ready: int, complaints: Path) -> None:
+def _await_ready(ready: int, directory: Path) -> None:
     """Wait for the word on the pipe: a line of JSON, or its end when the daemon died without one."""
     deadline = time.monotonic() + START_TIMEOUT
     said = b""
@@ -111,7 +112,8 @@ def _await_ready(ready: int, complaints: Path) -> None:
             )
         data = os.read(ready, 65536)
         if not data:
-            raise StartFailed(f"the daemon did not start: {_last_words(complaints)}", hint=f"all it said is in {complaints}")
+            hint = f"all it said is in {directory / COMPLAINTS}"
+            raise StartFailed(f"the daemon did not start: {last_words(directory)}", hint=hint)
         said += data
     word = json.loads(said)
     if word.get("error"):
@@ -120,8 +122,9 @@ def _await_ready(ready: int, complaints: Path) -> None:
         raise error
 
 
-def _last_words(complaints: Path) -> str:
-    lines = complaints.read_text(errors="replace").strip().splitlines()
+def last_words(directory: Path) -> str:
+    """The last that the daemon said before it could write its log, or as it died."""
+    lines = (directory / COMPLAINTS).read_text(errors="replace").strip().splitlines()
     return lines[-1].strip() if lines else "it ended without a word"
 
 
@@ -136,7 +139,7 @@ def _refuse_stuck(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """Be the only one who starts a daemon here; waits for another who does."""
     deadline = time.monotonic() + START_TIMEOUT
     path = directory / "summon.lock"

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "template": {"contracts"},
     "config.model": {"contracts", "template"},
     "config.durations": {"contracts"},
+    "installation": {"contracts"},
     "graph": {"contracts", "config.model"},
     "plan": {"contracts", "config.model", "graph"},
     "protocol": {"contracts"},
@@ -32,7 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "certificates": {"contracts", "private"},
     "trust": {"contracts", "private", "paths", "certificates"},
     "transport": {"contracts", "protocol", "paths", "private", "trust"},
-    "summon": {"contracts", "protocol", "paths", "private", "trust", "transport", "client"},  # of client, a type alone
+    "summon": {"contracts", "protocol", "paths", "private", "trust", "transport", "installation",
+               "client"},  # of client, a type alone
     # 3: config.schema takes offers as an argument; the loader asks it whether an offer's own schema can be used
     "config": {"contracts", "hookspecs", "template", "mask", "graph"},
     "plugins": {"contracts", "hookspecs", "config.schema"},
@@ -44,11 +46,11 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"contracts", "keeper", "plugins", "graph", "plan", "config.model", "config.durations", "template", "mask"},
     # 5
     "daemon": {"contracts", "keeper", "engine", "protocol", "plugins", "config", "graph", "plan", "mask", "template", "paths",
-               "private", "trust", "certificates", "transport"},
+               "private", "trust", "certificates", "transport", "installation"},
     "client": {"contracts", "protocol", "mask", "paths", "private", "trust", "transport", "summon"},
     # 6
     "cli": {"contracts", "client", "protocol", "kinds", "config", "plugins", "graph", "plan", "mask", "template", "paths",
-            "private", "trust", "transport", "summon"},
+            "private", "trust", "transport", "summon", "installation"},
     "__main__": {"cli"},
 }  # fmt: skip
 NOT_OURS = {"contracts": set[str](), "keeper": set[str](), "hookspecs": {"pluggy"}}

@@ -83,7 +83,7 @@ def test_methods_are_named_after_what_they_are_about_and_change_nothing_for_read
     assert {name for name, kind in METHODS.items() if kind.role is not Role.READ} == {
         "services.start", "services.stop", "services.restart", "services.signal", "services.attach", "services.stdin",
         "services.resize", "exec.open", "exec.write", "exec.resize", "exec.signal", "exec.close", "config.apply", "daemon.stop",
-        "daemon.logs",
+        "daemon.upgrade", "daemon.logs",
     }  # fmt: skip
 
 

@@ -48,6 +48,13 @@ class RegistryBackend(ABC):
     async def open(self, config: Mapping[str, Any]) -> None:
         """Ready to use; raises TooNew, Corrupt, Unavailable."""
 
+    async def examine(self, config: Mapping[str, Any]) -> None:
+        """Raises what `open` would raise for what is stored there; changes nothing, while another daemon has it open.
+
+        Asked of a new release before a daemon becomes it. Default: nothing is known that would be in the way.
+        """
+        return None
+
     @abstractmethod
     async def commit(self, changes: Sequence[Change]) -> int:
         """The new revision, once all changes are durable; or none is written: raises Conflict, Full, Unavailable."""

@@ -10,15 +10,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness_core import paths
 from harness_core.contracts.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness_core.daemon.handover import Inherited
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 ended as told, 1 could not be the daemon, 2 usage, 3 configuration."""
     options = _parser().parse_args(arguments)
-    if not options.foreground and os.fork():
+    if options.check:
+        return _check()
+    # What was handed over belongs to this very process: it was in the background before.
+    if not options.foreground and options.inherit is None and os.fork():
         os._exit(0)  # whoever started us need not wait for our end
     tell = _Word(options.ready_fd)
     try:
@@ -46,10 +53,31 @@ def _serve(options: argparse.Namespace, ready: Callable[[], None]) -> None:
     if options.on_demand:
         idle = options.idle_seconds if options.idle_seconds is not None else chosen.idle_timeout
     os.chdir("/")
-    wiring = app.Options(state_dir=directory, settings=chosen, idle_timeout=idle, terminal=options.foreground)
+    wiring = app.Options(
+        state_dir=directory, settings=chosen, idle_timeout=idle, terminal=options.foreground, inherited=options.inherit
+    )
     # Most of what a daemon holds is made at its start and stays: looked through less often, a burst of starts costs a tenth less.
     gc.set_threshold(10_000, 20, 20)
-    asyncio.run(app.serve(wiring, ready=ready))
+    handover = asyncio.run(app.serve(wiring, ready=ready))
+    if handover is not None:
+        handover.carry_out(_as_written(options))
+
+
+def _as_written(options: argparse.Namespace) -> list[str]:
+    """The arguments that the daemon was started with and that hold for its successor."""
+    arguments = [flag for flag, on in (("--foreground", options.foreground), ("--on-demand", options.on_demand)) if on]
+    if options.listen:
+        host, port = options.listen
+        arguments += ["--listen", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
+    return arguments
+
+
+def _check() -> int:
+    from harness_core.daemon.check import answer
+
+    found = answer(paths.state_dir())
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 1 if "error" in found else 0
 
 
 class _Word:
@@ -83,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", metavar="HOST:PORT", type=_listen, help="default: 127.0.0.1 and a free port")
     parser.add_argument("--on-demand", action="store_true", help="end by itself when there is nothing to do")
     parser.add_argument("--ready-fd", metavar="N", type=int, help="say on this descriptor that it is ready, or why not")
+    parser.add_argument("--check", action="store_true", help="say in JSON whether this code can be the daemon; start nothing")
+    parser.add_argument("--inherit", metavar="JSON", type=_inherit, help=argparse.SUPPRESS)
     parser.set_defaults(idle_seconds=_idle_seconds(parser))
     return parser
 
@@ -92,6 +122,15 @@ def _listen(text: str) -> tuple[str, int]:
 
     try:
         return parse_listen(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+
+
+def _inherit(text: str) -> Inherited:
+    from harness_core.daemon.handover import Inherited
+
+    try:
+        return Inherited.from_text(text)
     except ValueError as e:
         raise argparse.ArgumentTypeError(str(e)) from None
 

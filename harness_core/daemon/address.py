@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness_core import __version__, paths, trust
@@ -17,12 +18,12 @@ def names_for(host: str) -> frozenset[str]:
     return frozenset({*trust.LOCAL_NAMES, socket.gethostname().lower() if wildcard else host.lower()})
 
 
-def announce(state_dir: Path, *, address: str, started_at: str) -> None:
+def announce(state_dir: Path, *, address: str, started_at: str, plugins: Iterable[str] = ()) -> None:
     """Write `daemon.json` for this process."""
     pid = os.getpid()
     info = paths.DaemonInfo(
         address=address, fingerprint=trust.fingerprint_of(trust.server_file(state_dir)), pid=pid,
         start_time=paths.start_time(pid) or 0, boot_id=paths.boot_id(), version=__version__, protocol=PROTOCOL_VERSION,
-        prefix=sys.prefix, started_at=started_at,
+        prefix=sys.prefix, started_at=started_at, plugins=tuple(plugins),
     )  # fmt: skip
     paths.write_daemon_file(state_dir, info)

@@ -22,6 +22,8 @@ from harness_core.contracts.errors import Corrupt, HarnessError, NotSupported
 from harness_core.contracts.registry import RegistryBackend
 from harness_core.daemon.address import announce, names_for
 from harness_core.daemon.audit import Audit
+from harness_core.daemon.connection import SERVICE_RESTART
+from harness_core.daemon.handover import Handover, Inherited
 from harness_core.daemon.lock import only_daemon
 from harness_core.daemon.log import OwnLog
 from harness_core.daemon.model import Daemon
@@ -29,6 +31,7 @@ from harness_core.daemon.server import Server
 from harness_core.daemon.settings import Settings
 from harness_core.engine.context import PluginContext
 from harness_core.engine.manager import ServiceManager
+from harness_core.installation import Installation
 from harness_core.plugins import Catalog, Kind, discover
 
 CLOSE_TIMEOUT = 1.2
@@ -50,12 +53,19 @@ class Options:
     settings: Settings
     idle_timeout: float | None = None
     terminal: bool = False
+    inherited: Inherited | None = None
+    """what the code left that this process ran before"""
 
 
-async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog | None = None) -> None:
-    """Be the daemon until told to end. `ready` is called once it answers. Raises HarnessError when it can't be."""
+async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog | None = None) -> Handover | None:
+    """Be the daemon until told to end, or to become another installation's: that is returned then, and still to be done.
+
+    `ready` is called once it answers. Raises HarnessError when it can't be.
+    """
     paths.ensure_state_dir(options.state_dir)
-    with only_daemon(options.state_dir), _logs(options) as (log, audit):
+    inherited, listen = options.inherited, options.settings.listen
+    handover: Handover | None = None
+    with only_daemon(options.state_dir, held=inherited.lock if inherited else None) as lock, _logs(options) as (log, audit):
         names = names_for(options.settings.listen[0])
         trust.ensure(options.state_dir, owner=_owner(), names=names)
         catalog = discover() if catalog is None else catalog
@@ -63,7 +73,15 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
             stop = asyncio.Event()
 
             def leave() -> None:
+                nonlocal handover
+                handover = None
                 paths.remove_daemon_file(options.state_dir, os.getpid())
+                server.stop_accepting()
+                stop.set()
+
+            def hand_over(to: Installation) -> None:
+                nonlocal handover
+                handover = Handover(to, Inherited(os.dup(lock), server.keep_listening(), listen))
                 server.stop_accepting()
                 stop.set()
 
@@ -71,9 +89,9 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
             daemon = Daemon(
                 manager=manager, catalog=catalog, state_dir=options.state_dir, log=log, audit=audit,
                 started_at=datetime.now(UTC).isoformat(), address=lambda: server.address,
-                connections=lambda: len(server.connections), leave=leave,
+                connections=lambda: len(server.connections), leave=leave, hand_over=hand_over,
             )  # fmt: skip
-            server.listen(*options.settings.listen, names=names)
+            server.listen(*listen, names=names, bound=_listening_there(inherited, listen))
             _handle_signals(leave, log)
             async with asyncio.TaskGroup() as tasks:
                 server.accept(tasks)
@@ -81,16 +99,31 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
                 if options.idle_timeout is not None:
                     companions.append(tasks.create_task(_end_when_idle(daemon, options.idle_timeout)))
                 try:
-                    announce(options.state_dir, address=server.address, started_at=daemon.started_at)
+                    _announce(daemon, server)
                     log.logger.info("harness %s answers at %s (pid %d)", __version__, server.address, os.getpid())
                     ready()
                     await stop.wait()
                 finally:
-                    leave()
+                    if handover is None:
+                        leave()
                     for task in companions:
                         task.cancel()
-                    await server.aclose("the daemon ends")
-        log.logger.info("ended; services run on")
+                    if handover is None:
+                        await server.aclose("the daemon ends")
+                    else:
+                        await server.aclose("the daemon is being upgraded", code=SERVICE_RESTART)
+        log.logger.info("ended; services run on" if handover is None else f"becoming {handover.installation.python}")
+    return handover
+
+
+def _listening_there(inherited: Inherited | None, listen: tuple[str, int]) -> int | None:
+    """The inherited socket, if it is what `listen` asks for; else it is closed."""
+    if inherited is None:
+        return None
+    if inherited.listen == listen:
+        return inherited.listener
+    os.close(inherited.listener)  # the settings have changed
+    return None
 
 
 @contextlib.contextmanager
@@ -182,10 +215,15 @@ async def _renew(daemon: Daemon, server: Server, names: frozenset[str]) -> None:
         try:
             if await asyncio.to_thread(trust.ensure, daemon.state_dir, owner=_owner(), names=names):
                 trust.reload_server(server.context, daemon.state_dir)
-                announce(daemon.state_dir, address=server.address, started_at=daemon.started_at)
+                _announce(daemon, server)
                 daemon.log.logger.info("renewed the server certificate")
         except HarnessError as e:
             daemon.log.logger.error("cannot renew certificates: %s", e.message)
+
+
+def _announce(daemon: Daemon, server: Server) -> None:
+    plugins = sorted({plugin.distribution for plugin in daemon.catalog.plugins})
+    announce(daemon.state_dir, address=server.address, started_at=daemon.started_at, plugins=plugins)
 
 
 async def _end_when_idle(daemon: Daemon, timeout: float) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _HIGH_WATER = 256 * 1024
 _LOW_WATER = 64 * 1024
+GOING_AWAY, SERVICE_RESTART = 1001, 1012
+"""How the closing frame tells a daemon that ends from one that will answer again in a moment."""
 _AT_ONCE = 32
 """Frames of one client that are read in one turn of the loop."""
 
@@ -82,18 +84,17 @@ class Connection(asyncio.Protocol):
         """Return when the client has taken most of what was sent."""
         await self._room.wait()
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, *, code: int = GOING_AWAY) -> None:
         """Close with a reason."""
         if self._ws.state is State.OPEN:
-            self._ws.send_close(1001, reason)
+            self._ws.send_close(code, reason)
             self._write()
 
-    def session_ends(self, reason: str) -> None:
-        """The daemon ends."""
+    def session_ends(self, reason: str, *, code: int) -> None:
+        """The daemon ends, or is about to be back."""
         if self._session is not None:
-            self._session.end(reason)
-        else:
-            self.close(reason)
+            self._session.close()
+        self.close(reason, code=code)
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -9,15 +9,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from harness_core import API_VERSION, __version__, protocol
+from harness_core import API_VERSION, __version__, installation, protocol
 from harness_core.config.bundle import Bundle
 from harness_core.config.describe import resolved
 from harness_core.config.model import ProjectConfig
-from harness_core.daemon import by_hand, refusal
+from harness_core.daemon import by_hand, refusal, upgrade
 from harness_core.daemon.model import Call, Daemon
 from harness_core.daemon.stream import Stream
 from harness_core.engine.bus import Subscription
 from harness_core.engine.directory import KINDS as REGISTRY_KINDS
+from harness_core.installation import Installation
 from harness_core.protocol import Request
 
 if TYPE_CHECKING:
@@ -210,6 +211,27 @@ async def handle_stop_daemon(daemon: Daemon, call: Call, request: protocol.StopD
     return {"running": sum(project["running"] for project in daemon.manager.projects())}
 
 
+async def handle_upgrade_daemon(daemon: Daemon, call: Call, request: protocol.UpgradeDaemon) -> Result:
+    """Become another installation's daemon."""
+    to = installation.ours()
+    if request.python is not None:
+        to = Installation(request.python, request.folder or to.folder, request.pythonpath)
+
+    async def say(detail: str) -> None:
+        await call.stream.send(({"type": "progress", "service": None, "detail": detail},))
+
+    async with daemon.upgrading:
+        await say(f"looking at harness in {to.folder}, run by {to.python}")
+        found = await upgrade.look(daemon, to)
+        await say(f"replacing the keeper by that of harness {found.facts['version']}")
+        keeper = await upgrade.replace_keeper(daemon, found)
+        result = {**upgrade.from_to(found), "keeper": keeper}
+        # As in stop: whoever has the reply must not be answered by this code any more.
+        assert daemon.hand_over is not None
+        daemon.hand_over(to)
+    return {**result, "running": sum(project["running"] for project in daemon.manager.projects())}
+
+
 async def handle_daemon_logs(daemon: Daemon, call: Call, request: protocol.DaemonLogs) -> Result:
     """Stream the daemon's own log."""
     if not request.follow:
@@ -252,6 +274,7 @@ HANDLERS: Mapping[type[Request], Handler] = {
     protocol.ListPlugins: handle_list_plugins,
     protocol.DaemonStatus: handle_daemon_status,
     protocol.StopDaemon: handle_stop_daemon,
+    protocol.UpgradeDaemon: handle_upgrade_daemon,
     protocol.DaemonLogs: handle_daemon_logs,
 }
 """All but `request.cancel`, which is about the connection and answered by the session."""

@@ -24,20 +24,23 @@ class AlreadyRunning(HarnessError):
 
 
 @contextlib.contextmanager
-def only_daemon(directory: Path) -> Iterator[None]:
-    """Be the one daemon of a state directory; raises AlreadyRunning."""
+def only_daemon(directory: Path, *, held: int | None = None) -> Iterator[int]:
+    """Be the one daemon of a state directory; the lock's descriptor. Raises AlreadyRunning.
+
+    `held`: the descriptor that the code before us left, which has the lock.
+    """
     path = directory / "daemon.lock"
     try:
         # Not inherited by anybody: a child that held it would look like a daemon.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600) if held is None else held
     except OSError as e:
         hint = "make it writable, or set HARNESS_STATE_DIR to another folder"
         raise StateUnwritable(f"cannot write {path}: {e.strerror}", hint=hint) from e
     try:
         _take(descriptor, directory)
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        yield
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from harness_core.daemon.audit import Audit
 from harness_core.daemon.execs import Execs
 from harness_core.daemon.log import OwnLog
 from harness_core.daemon.stream import Stream
+from harness_core.installation import Installation
 from harness_core.plugins import Catalog
 from harness_core.protocol import Role
 
@@ -55,3 +57,7 @@ class Daemon:
     connections: Callable[[], int]
     leave: Callable[[], None]
     """from now on found by nobody new; then the daemon ends"""
+    hand_over: Callable[[Installation], None] | None = None
+    """from now on nobody new is let in; then the daemon becomes that installation's. None: it lives in another program"""
+    upgrading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """held while somebody looks for what it could become"""

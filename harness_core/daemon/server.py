@@ -12,7 +12,7 @@ from functools import partial
 
 from harness_core import trust
 from harness_core.contracts.errors import HarnessError
-from harness_core.daemon.connection import Connection, Patience
+from harness_core.daemon.connection import GOING_AWAY, Connection, Patience
 from harness_core.daemon.model import Caller, Daemon
 from harness_core.daemon.session import Session
 from harness_core.daemon.stream import Encoder
@@ -53,23 +53,31 @@ class Server:
         host, port = self._listener.getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def listen(self, host: str, port: int, *, names: frozenset[str]) -> None:
-        """Listen; `names` are the host names that clients may use."""
+    def listen(self, host: str, port: int, *, names: frozenset[str], bound: int | None = None) -> None:
+        """Listen; `names` are the host names that clients may use, `bound` a descriptor that listens there already."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._listener = socket.create_server((host, port), family=family, backlog=512)
+            if bound is not None:
+                self._listener = socket.socket(fileno=bound)
+            else:
+                self._listener = socket.create_server((host, port), family=family, backlog=512)
         except OSError as e:
             raise CannotListen(
                 f"cannot listen on {host}:{port}: {e.strerror or e}", hint="choose another address: --listen HOST:PORT"
             ) from e
         self._listener.setblocking(False)
-        bound = self._listener.getsockname()[1]
-        self.hosts = frozenset(f"[{name}]:{bound}" if ":" in name else f"{name}:{bound}" for name in names)
+        number = self._listener.getsockname()[1]
+        self.hosts = frozenset(f"[{name}]:{number}" if ":" in name else f"{name}:{number}" for name in names)
 
     def accept(self, tasks: asyncio.TaskGroup) -> None:
         """From now on answer, in tasks of this group."""
         self._tasks = tasks
         self._accepting = tasks.create_task(self._accept(tasks))
+
+    def keep_listening(self) -> int:
+        """A descriptor of the same socket: whoever comes waits in its queue, also after `stop_accepting`."""
+        assert self._listener is not None
+        return os.dup(self._listener.fileno())
 
     def stop_accepting(self) -> None:
         """Let nobody new in."""
@@ -78,13 +86,13 @@ class Server:
         if self._listener is not None:
             self._listener.close()
 
-    async def aclose(self, reason: str) -> None:
+    async def aclose(self, reason: str, *, code: int = GOING_AWAY) -> None:
         """Accept nobody any more, tell those who are there, and let them go."""
         self.stop_accepting()
         for greeting in self._greeting:
             greeting.cancel()
         for connection in list(self.connections):
-            connection.session_ends(reason)
+            connection.session_ends(reason, code=code)
         deadline = asyncio.get_running_loop().time() + self._patience.goodbye
         for connection in list(self.connections):
             with contextlib.suppress(TimeoutError):

@@ -14,6 +14,7 @@ from harness_core.config.model import ProjectConfig, ServiceConfig
 from harness_core.contracts.clock import Clock
 from harness_core.contracts.errors import HarnessError
 from harness_core.contracts.events import Applied, Event, Note, Progress, State
+from harness_core.contracts.execution import ProcessHandle
 from harness_core.contracts.offer import Change
 from harness_core.contracts.registry import RegistryBackend
 from harness_core.engine import boot, plugin_loans
@@ -35,6 +36,7 @@ from harness_core.engine.supervisor import Supervisor
 from harness_core.engine.waiting import outcome, until_reached, until_stopped
 from harness_core.engine.why import why
 from harness_core.engine.world import World
+from harness_core.keeper import Client
 from harness_core.plan import Action, Step, plan_apply, plan_start, plan_stop
 from harness_core.plugins import Catalog
 
@@ -251,6 +253,22 @@ class ServiceManager:
         if keeper is None:
             return {"pid": None}
         return asdict(await keeper.keeper_stats())
+
+    @property
+    def keeper(self) -> Client | None:
+        """The local keeper, if one was needed so far."""
+        return self._loans.connected_keeper
+
+    def bound_to_us(self) -> list[tuple[str, str]]:
+        """(project, service) of what runs and would end with this daemon: its executor can't find it again."""
+        recoverable = set(self._drivers.recoverable())
+        return [
+            (project.config.name, s.name)
+            for project in self._projects.values()
+            for s in project.supervisors.values()
+            if s.state in LIVE and s.run is not None and isinstance(s.run.handle, ProcessHandle)
+            if s.config.type not in recoverable
+        ]
 
     # --- what can be told ------------------------------------------------------------------------------------------
 

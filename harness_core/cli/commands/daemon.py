@@ -7,6 +7,7 @@ from harness_core.cli.lazy import LazyGroup
 COMMANDS = {
     "start": "Start the daemon, which otherwise starts by itself when it is needed.",
     "stop": "End the daemon; services run on.",
+    "upgrade": "Replace daemon and keeper by the harness that is installed now; services run on.",
     "status": "Show whether the daemon runs, where, and with what.",
     "logs": "Show the daemon's own log.",
 }

@@ -42,7 +42,7 @@ def status(session: Session) -> None:
     if answer["prefix"] != sys.prefix:
         session.output.warn(
             f"its plugins are those of {answer['prefix']}, not of {sys.prefix}, which this command is from and `harness plugins` "
-            "lists; to change that: harness daemon stop && harness daemon start"
+            "lists; to change that: harness daemon upgrade --from-here"
         )
 
 

@@ -54,6 +54,10 @@ class SqliteRegistry(RegistryBackend):
 
         await self._work(opened)
 
+    async def examine(self, config: Mapping[str, Any]) -> None:
+        """Raises TooNew, Corrupt or Unavailable for a file that could not be opened; reads only."""
+        await self._work(Store.examine, self._located(config.get("path")), self._migrations)
+
     async def commit(self, changes: Sequence[RegistryChange]) -> int:
         """The new revision, durable; when cancelled, it may or may not have been written."""
         store = self._opened()

@@ -51,6 +51,14 @@ class Store:
                 raise
         return cls(path, connection, keep_changes=keep_changes)
 
+    @staticmethod
+    def examine(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+        """Passes where `open` would find a file that it can use, or none; reads only."""
+        if not path.exists():
+            return
+        with explained(path), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as connection:
+            check_version(connection, path, migrations)
+
     def revision(self) -> int:
         """The revision of the last commit, anybody's."""
         with explained(self.path):
