@@ -91,6 +91,12 @@ def ensure(directory: Path, *, owner: str, names: Iterable[str] = (), now: float
     return renewed
 
 
+def validity(path: Path) -> tuple[float, float] | None:
+    """From when until when a certificate of ours is good, in seconds since 1970; None where the file does not say."""
+    facts = _facts(path)
+    return (facts["from"], facts["until"]) if {"from", "until"} <= facts.keys() else None
+
+
 def clients(directory: Path) -> dict[str, KnownClient]:
     """The client certificates that are accepted, by fingerprint."""
     path = directory / "trust" / "clients.json"
