@@ -37,7 +37,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of services.yaml, for editors.",
     "daemon": "Start, stop and look at the daemon.",
     "plugins": "List what is installed, what is broken, and why.",
-    "doctor": "Look at this machine, this environment and this user's harness for what would bite.",
+    "doctor": "Look at this machine, and at harness on it, for what would bite.",
     "api": "Describe the daemon's API, for programs that talk to it.",
     "completion": "Print the completion script for a shell.",
     "version": "Show the version.",

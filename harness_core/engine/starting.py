@@ -164,9 +164,6 @@ class Starter:
         """A value of the configuration as this service sees it now."""
         return render(value, self._value)
 
-    def published(self, spec: LaunchSpec) -> tuple[Endpoint, ...]:
-        """The endpoints that the ports of a spec imply."""
-        return resolve.published(spec.ports, self.place())
     def own_ports(self) -> tuple[Port, ...]:
         """The ports of the present run; without one those that are known already, `auto` ones as they were chosen last."""
         supervisor = self._supervisor
@@ -175,6 +172,9 @@ class Starter:
         known = [(port, port.inner or supervisor.ports.get(port.name)) for port in supervisor.config.ports]
         return tuple(Port(port.name, inner, port.outer, port.protocol) for port, inner in known if inner is not None)
 
+    def published(self, spec: LaunchSpec) -> tuple[Endpoint, ...]:
+        """The endpoints that the ports of a spec imply."""
+        return resolve.published(spec.ports, self.place())
 
     def place(self) -> Place:
         """Where the service stands."""
