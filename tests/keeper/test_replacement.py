@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import stat
-import sys
 import time
 from pathlib import Path
 
@@ -344,25 +343,3 @@ def test_the_state_is_for_nobody_else(home):
     links = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
     assert not [link for link in links if "memfd" in link]
     assert stat.S_IMODE((home.state / "journal").stat().st_mode) == 0o600
-
-
-async def _hundred(home, client):
-    await asyncio.gather(*(client.spawn(home.command("sleep", "1000", run=f"r{n}")) for n in range(100)))
-
-
-def test_a_hundred_services_are_without_a_keeper_for_a_moment_only(home, capsys):
-    async def story(client):
-        await _hundred(home, client)
-        gaps = []
-        client.on_link(lambda change: gaps.append((change.up, time.monotonic())))
-        await client.replace(code=other_code(home.folder))
-        (_, lost), (_, back) = gaps
-        pids = {info.pid for info in await client.list()}
-        return back - lost, len(pids)
-
-    gap, count = home.play(story)
-
-    assert count == 100
-    assert gap < 3
-    with capsys.disabled():
-        sys.stdout.write(f"[gap {gap * 1000:.0f} ms] ")
