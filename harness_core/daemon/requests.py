@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from harness_core.daemon import refusal
+from harness_core.daemon.fits import Fits, compiled
 from harness_core.protocol import MAX_DEPTH, METHODS, Request, Role, request_of, schema_of
 
 _FIELDS = frozenset({"jsonrpc", "id", "method", "params"})
@@ -113,24 +111,28 @@ def _request(id: int, method: str, params: Mapping[str, Any], role: Role) -> Req
         raise refusal.unknown_method(method[:100], hint=f"did you mean {close[0]}?" if close else None, id=id)
     if _RANK[role] < _RANK[kind.role]:
         raise refusal.forbidden(method, has=role, needs=kind.role, id=id)
-    validator = _VALIDATORS[method]
-    if not validator.is_valid(params):
-        raise _explain(method, validator, params, id)
+    if not _FITS[method](params):
+        raise _explain(method, params, id)
     return request_of(method, params)
 
 
-def _explain(method: str, validator: Draft202012Validator, params: Mapping[str, Any], id: int) -> refusal.Refusal:
-    error = best_match(validator.iter_errors(params))
+def _explain(method: str, params: Mapping[str, Any], id: int) -> refusal.Refusal:
+    # Imported only for somebody's mistake: it is large.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(params_schema(METHODS[method])).iter_errors(params))
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     fields = ", ".join(METHODS[method].fields) or "none"
     return refusal.invalid(f"{method}: params{where}: {error.message[:300]}", hint=f"its params are: {fields}", id=id)
 
 
-def _validator(request: type[Request]) -> Draft202012Validator:
+def params_schema(request: type[Request]) -> dict[str, Any]:
+    """The JSON Schema of a request's params, bundles in full."""
     schema = schema_of(request)
     if "bundle" in schema["properties"]:
         schema["properties"]["bundle"] = BUNDLE_SCHEMA
-    return Draft202012Validator(schema)
+    return schema
 
 
-_VALIDATORS = {method: _validator(request) for method, request in METHODS.items()}
+_FITS: Mapping[str, Fits] = {method: compiled(params_schema(request)) for method, request in METHODS.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +25,12 @@ from harness_core.protocol import (
     CancelRequest,
     Request,
     Role,
+    StatusOfServices,
     hello,
     result_frame,
 )
+
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Session:
         if isinstance(numbered.request, CancelRequest):
             self._cancel(numbered.id, numbered.request)
             return
+        quick = isinstance(numbered.request, StatusOfServices) and not numbered.request.detailed
+        if quick and self._answered_at_once(numbered.id, numbered.request):
+            return
         task = self._tasks.create_task(self._answer(numbered.id, numbered.request))
         self._running[numbered.id] = _Running(task, numbered.request.streams)
 
@@ -100,6 +107,16 @@ class Session:
         if running is not None:
             running.task.cancel()
         self._send(result_frame(id, {"cancelled": running is not None}))
+
+    def _answered_at_once(self, id: int, request: Request) -> bool:
+        """Answer a question that waits for nothing without a task, which takes as long as the answer; False: it would wait."""
+        answering = self._answer(id, request)
+        try:
+            contextvars.copy_context().run(answering.send, None)
+        except StopIteration:
+            return True
+        answering.close()  # it changed nothing, so it can be asked anew
+        return False
 
     async def _answer(self, id: int, request: Request) -> None:
         """Carry out one request and reply, whatever happens."""
@@ -147,7 +164,7 @@ class Session:
         return result_frame(id, value), "ok"
 
     def _send(self, frame: dict[str, Any]) -> None:
-        text = json.dumps(frame, separators=(",", ":"))
+        text = _ENCODE(frame)
         if len(text) > MAX_REPLY:
             message = f"the reply would have {len(text):,} bytes; a reply may have {MAX_REPLY:,}"
             text = json.dumps(_error(frame["id"], "reply.too-large", message, hint="ask for fewer services"))

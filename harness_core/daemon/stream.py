@@ -57,7 +57,8 @@ class Stream:
     def __init__(self, channel: Channel, encoder: Encoder, id: int) -> None:
         self._channel = channel
         self._encoder = encoder
-        self._head = json.dumps(stream_frame(id, []), separators=(",", ":")).removesuffix("]}}")
+        self._id = id
+        self._head = ""
         self._pending: list[dict[str, Any]] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -100,4 +101,6 @@ class Stream:
             self._timer.cancel()
 
     def _frame(self, texts: list[str]) -> None:
+        if not self._head:
+            self._head = json.dumps(stream_frame(self._id, []), separators=(",", ":")).removesuffix("]}}")
         self._channel.send(self._head + ",".join(texts) + "]}}")
