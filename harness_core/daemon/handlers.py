@@ -143,7 +143,7 @@ async def handle_get_config(daemon: Daemon, call: Call, request: protocol.GetCon
 
 async def handle_get_environment(daemon: Daemon, call: Call, request: protocol.GetEnvironment) -> Result:
     """The environment of services, masked."""
-    return daemon.manager.environment(request.project, request.services, request.names)
+    return await daemon.manager.environment(request.project, request.services, request.names)
 
 
 async def handle_list_registry(daemon: Daemon, call: Call, request: protocol.ListRegistry) -> Result:

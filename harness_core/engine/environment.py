@@ -18,17 +18,46 @@ class UnknownVariable(HarnessError):
     kind = "variable.unknown"
 
 
-def environment_of(supervisor: Supervisor, hide: Callable[[Any], Any]) -> list[dict[str, Any]]:
-    """Every variable by name: `name value source file secret problem`, masked by `hide`.
+def names_of(supervisor: Supervisor) -> list[str]:
+    """The names of all variables of a service."""
+    had = _had(supervisor)
+    return sorted(had if had is not None else {**_inherited(supervisor), **supervisor.config.env})
+
+
+def environment_of(supervisor: Supervisor, names: Sequence[str], hide: Callable[[Any], Any]) -> list[dict[str, Any]]:
+    """These variables of a service, as far as it has them: `name value source file secret problem`, masked by `hide`.
 
     A run's own values count, as far as they are still known: after a restart of the daemon those with secrets are not, and
     are made anew from the configuration. `value` None: it has none now, and `problem` says why.
     """
-    config = supervisor.config
-    inherited = config.inherited_env if config.command is not None else {}
-    had = _had(supervisor)
-    names = had.keys() if had is not None else {**inherited, **config.env}.keys()
-    return [_variable(supervisor, name, (had or {}).get(name), inherited, hide) for name in sorted(names)]
+    config, had, inherited = supervisor.config, _had(supervisor) or {}, _inherited(supervisor)
+    values: dict[str, str | None] = {}
+    problems: dict[str, str] = {}
+    for name in names:
+        values[name] = had.get(name) or None
+        template = config.env.get(name)
+        if values[name] is None and template is None:
+            values[name] = inherited.get(name, "")
+        elif values[name] is None and template is not None:
+            try:
+                values[name] = supervisor.rendered(template)
+            except HarnessError as error:
+                problems[name] = _reason(supervisor, template, error)
+    shown = hide({"env": values})["env"]
+    for name, value in values.items():
+        if value and config.env.get(name) in config.secrets:
+            shown[name] = MASK  # it has references: only the template is known to be secret
+    return [
+        {
+            "name": name,
+            "value": shown[name],
+            "source": "env_file" if name in config.env_files else "env" if name in config.env else "inherited",
+            "file": config.env_files.get(name),
+            "secret": shown[name] != value,
+            "problem": problems.get(name),
+        }
+        for name, value in values.items()
+    ]
 
 
 def unknown(names: Sequence[str], supervisors: Sequence[Supervisor], known: Sequence[str]) -> UnknownVariable:
@@ -39,32 +68,16 @@ def unknown(names: Sequence[str], supervisors: Sequence[Supervisor], known: Sequ
     return UnknownVariable(f"no variable {', '.join(names)} in the environment {whose}", hint=hint)
 
 
+def _inherited(supervisor: Supervisor) -> Mapping[str, str]:
+    return supervisor.config.inherited_env if supervisor.config.command is not None else {}
+
+
 def _had(supervisor: Supervisor) -> Mapping[str, str] | None:
     """What the present run was given; None: there is none, or a layer passes its environment on in another way."""
     run = supervisor.run
     if run is None or supervisor.config.layers:
         return None
     return run.spec.command.env if run.spec.command is not None else run.spec.env
-
-
-def _variable(
-    supervisor: Supervisor, name: str, had: str | None, inherited: Mapping[str, str], hide: Callable[[Any], Any]
-) -> dict[str, Any]:
-    template = supervisor.config.env.get(name)
-    value, problem = had or None, None
-    if value is None and template is not None:
-        try:
-            value = supervisor.rendered(template)
-        except HarnessError as error:
-            problem = _reason(supervisor, template, error)
-    elif value is None:
-        value = inherited.get(name, "")
-    shown = hide({"env": {name: value}})["env"][name]
-    if value and template in supervisor.config.secrets:
-        shown = MASK  # it has references: only the template is known to be secret
-    file = supervisor.config.env_files.get(name)
-    source = "env_file" if file else "inherited" if template is None else "env"
-    return {"name": name, "value": shown, "source": source, "file": file, "secret": shown != value, "problem": problem}
 
 
 def _reason(supervisor: Supervisor, template: str, error: HarnessError) -> str:

@@ -23,7 +23,7 @@ from harness_core.engine.capture import Captures
 from harness_core.engine.console import Console
 from harness_core.engine.directory import concerned_by, record_of, seen_from
 from harness_core.engine.drivers import Drivers
-from harness_core.engine.environment import environment_of, unknown
+from harness_core.engine.environment import environment_of, names_of, unknown
 from harness_core.engine.ladder import KILL_TIMEOUT
 from harness_core.engine.logs import Logs
 from harness_core.engine.orders import Order, OrderKind
@@ -219,25 +219,21 @@ class ServiceManager:
         target = found.select([service])[0]
         return seen_from(found.select([viewer])[0] if viewer is not None else None, target, endpoint)
 
-    def environment(self, project: str, services: Sequence[str] | None, names: Sequence[str] | None) -> dict[str, Any]:
+    async def environment(self, project: str, services: Sequence[str] | None, names: Sequence[str] | None) -> dict[str, Any]:
         """The variables of services, masked; `names` None: all of them."""
         found = self._project(project)
         supervisors, hide = found.select(services), found.masked
-        variables = {supervisor.name: environment_of(supervisor, hide) for supervisor in supervisors}
-        known = {variable["name"] for one in variables.values() for variable in one}
+        has = {supervisor: names_of(supervisor) for supervisor in supervisors}
+        known = {name for one in has.values() for name in one}
         if missing := [name for name in names or () if name not in known]:
             raise unknown(missing, supervisors, sorted(known))
-        return {
-            "project": found.id,
-            "services": [
-                {
-                    "service": supervisor.name,
-                    "state": str(supervisor.state),
-                    "variables": [v for v in variables[supervisor.name] if names is None or v["name"] in names],
-                }
-                for supervisor in supervisors
-            ],
-        }
+        answers = []
+        for supervisor in supervisors:
+            picked = [name for name in has[supervisor] if names is None or name in names]
+            variables = environment_of(supervisor, picked, hide)
+            answers.append({"service": supervisor.name, "state": str(supervisor.state), "variables": variables})
+            await asyncio.sleep(0)  # a thousand of them take longer than others should wait
+        return {"project": found.id, "services": answers}
 
     def config(self, project: str) -> ProjectConfig:
         """The applied configuration."""

@@ -18,13 +18,13 @@ DB_PORT = {"name": "sql", "inner": 5432, "outer": 31000, "protocol": "postgres"}
 DB = {"ports": [DB_PORT], "env": {"DB_PASSWORD": "hunter22"}, "secrets": ["hunter22"]}
 
 
-def environment(bench: Any, service: str = "api") -> dict[str, Any]:
-    answer = bench.manager.environment(PROJECT, [service], None)
+async def environment(bench: Any, service: str = "api") -> dict[str, Any]:
+    answer = await bench.manager.environment(PROJECT, [service], None)
     return {variable["name"]: variable for variable in answer["services"][0]["variables"]}
 
 
-def value(bench: Any, name: str) -> str | None:
-    found: str | None = environment(bench)[name]["value"]
+async def value(bench: Any, name: str) -> str | None:
+    found: str | None = (await environment(bench))[name]["value"]
     return found
 
 
@@ -32,7 +32,7 @@ async def test_a_reference_has_the_value_that_the_service_sees(bench: Any) -> No
     await bench.apply({"db": DB, "api": {"env": {"DB": "${db.url}"}, "dependencies": {"db": "started"}}})
     await bench.reaches("api", State.RUNNING)
 
-    assert environment(bench)["DB"] == {
+    assert (await environment(bench))["DB"] == {
         "name": "DB", "value": "postgres://127.0.0.1:31000", "source": "env", "file": None, "secret": False, "problem": None,
     }  # fmt: skip
 
@@ -41,10 +41,10 @@ async def test_of_what_does_not_run_it_is_what_it_would_be_started_with(bench: A
     await bench.apply({"db": DB, "api": {"env": {"DB": "${db.url}"}}}, start=False)
     await bench.start("db")
     await bench.reaches("db", State.RUNNING)
-    there = value(bench, "DB")
+    there = await value(bench, "DB")
     await bench.stop("db")
 
-    gone = environment(bench)["DB"]
+    gone = (await environment(bench))["DB"]
 
     assert there == "postgres://127.0.0.1:31000"
     assert gone["value"] is None
@@ -57,22 +57,22 @@ async def test_of_what_runs_it_is_what_it_was_started_with(bench: Any) -> None:
 
     await bench.stop("db")
 
-    assert value(bench, "DB") == "postgres://127.0.0.1:31000"
+    assert await value(bench, "DB") == "postgres://127.0.0.1:31000"
 
 
 async def test_a_port_of_ones_own_is_known_once_it_was_chosen(bench: Any) -> None:
     ports = [{"name": "http", "inner": None, "outer": None, "protocol": "http"}]
     await bench.apply({"api": {"ports": ports, "env": {"PORT": "${api.port}"}}}, start=False)
-    before = environment(bench)["PORT"]
+    before = (await environment(bench))["PORT"]
     await bench.start("api")
     await bench.reaches("api", State.RUNNING)
-    running = value(bench, "PORT")
+    running = await value(bench, "PORT")
 
     await bench.stop("api")
 
     assert before["problem"] == "its own port is chosen when it starts"
     assert (running or "").isdigit()
-    assert value(bench, "PORT") == running
+    assert await value(bench, "PORT") == running
 
 
 async def test_what_was_inherited_and_what_a_file_says_is_told_apart(bench: Any) -> None:
@@ -81,7 +81,7 @@ async def test_what_was_inherited_and_what_a_file_says_is_told_apart(bench: Any)
     project = replace(project, services={"api": service_from_json("api", body)})
     await bench.manager.apply(project, services=None, start=False, wait=False, timeout=None, by="test")
 
-    found = environment(bench)
+    found = await environment(bench)
 
     assert {name: (one["source"], one["file"]) for name, one in found.items()} == {
         "A": ("env_file", "/home/me/shop/.env.api"), "B": ("env", None), "HOME": ("inherited", None),
@@ -96,7 +96,7 @@ async def test_secrets_are_masked_wherever_they_stand_also_those_of_others(bench
     await bench.reaches("db", State.RUNNING)
 
     for _ in range(2):
-        found = environment(bench)
+        found = await environment(bench)
         assert {name: (one["value"], one["secret"]) for name, one in found.items()} == {
             "URL": (f"postgres://me:{MASK}@x", True), "API_TOKEN": (MASK, True), "MARKED": (MASK, True),
             "PLAIN": ("hunter", False),
@@ -113,16 +113,16 @@ async def test_after_a_restart_of_the_daemon_secrets_are_masked_and_not_missing(
     await bench.reopen()
 
     assert bench.supervisor("api").state is State.RUNNING
-    assert value(bench, "URL") == f"postgres://me:{MASK}@x"
-    assert value(bench, "N") == "1"
+    assert await value(bench, "URL") == f"postgres://me:{MASK}@x"
+    assert await value(bench, "N") == "1"
 
 
 async def test_names_pick_and_unknown_ones_get_a_suggestion(bench: Any) -> None:
     await bench.apply({"db": DB, "api": {"env": {"DATABASE": "x", "MODE": "y"}}}, start=False)
 
-    picked = bench.manager.environment(PROJECT, None, ["MODE"])["services"]
+    picked = (await bench.manager.environment(PROJECT, None, ["MODE"]))["services"]
 
     assert [(one["service"], [v["name"] for v in one["variables"]]) for one in picked] == [("api", ["MODE"]), ("db", [])]
     with pytest.raises(UnknownVariable, match="no variable DATABSE in the environment of 'api'") as raised:
-        bench.manager.environment(PROJECT, ["api"], ["DATABSE"])
+        await bench.manager.environment(PROJECT, ["api"], ["DATABSE"])
     assert raised.value.hint == "did you mean DATABASE?"
