@@ -168,6 +168,7 @@ class Harness:
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "TMPDIR": str(folder),
             "LANG": "C.UTF-8",
+            "PYTHONWARNINGS": "error",  # for the command, the daemon and the keeper
             "HARNESS_STATE_DIR": str(self.state_dir),
             "XDG_CONFIG_HOME": str(self.home / ".config"),
             "XDG_STATE_HOME": str(self.home / ".state"),
