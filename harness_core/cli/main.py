@@ -121,6 +121,10 @@ def _run(arguments: list[str], output: Output) -> int:
 
 def _fail(error: HarnessError, output: Output) -> int:
     """Say what went wrong; the exit code that it stands for."""
+    if problems := getattr(error, "data", {}).get("problems"):  # of a configuration, and told by the daemon
+        from harness_core.cli.elsewhere import remedy
+
+        error.hint = error.hint or remedy(problems)
     if output.settings.json:
         output.json(error_json(error))
     else:

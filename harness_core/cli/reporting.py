@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness_core.cli.elsewhere import remedy
 from harness_core.cli.failures import exit_code_of_outcome
 from harness_core.cli.follow import reconnect
 from harness_core.cli.progress import await_outcome
@@ -60,5 +61,8 @@ def report(session: Session, outcome: Mapping[str, Any]) -> int:
 
 def say_warnings(session: Session, plan: Mapping[str, Any]) -> None:
     """What is doubtful in a configuration that was accepted."""
-    for problem in plan.get("problems", ()):
+    problems = plan.get("problems", ())
+    for problem in problems:
         session.output.say(problem_record(problem))
+    if what_to_do := remedy(problems):
+        session.output.warn(what_to_do)

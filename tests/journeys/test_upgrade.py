@@ -235,7 +235,7 @@ FAULTS = [
     ("harness_core/daemon/handover.py", "\nHANDOVERS = (7,)\n", "can't take over from a running harness 1.0"),
     ("harness_plugin_sqlite/schema.py", "\nMIGRATIONS = ()\n", "which knows up to schema 0"),
     ("harness_plugin_sqlite/plugin.py", "\nimport no_such_module\n", "no registry backend 'sqlite'"),
-    ("harness_plugin_health/plugin.py", "\nraise SystemExit('oh')\n", "check 'command' of .*broken there: .*needed by careful/one"),
+    ("harness_plugin_health/plugin.py", "\nraise SystemExit('oh')\n", "check 'command' of .*broken there: .*by careful/one"),
 ]
 
 
@@ -297,6 +297,27 @@ def test_a_plugin_that_is_missing_there_is_named_with_who_needs_it(harness, two)
     for path in new.site.glob("x_*.away"):
         path.rename(path.with_name(path.name.removeprefix("x_").removesuffix(".away")))
     harness.ok("daemon", "upgrade", "--from-here", timeout=90)
+
+
+def test_a_plugin_that_is_installed_here_and_not_there_is_named_with_the_way_out(harness, two):
+    old, new = two
+    for path in old.site.glob("harness_plugin_health*"):
+        shutil.rmtree(path)
+    harness.write(
+        'version: "1.0"\nname: hopeful\nservices:\n'
+        '  one: {type: process, command: [sleep, "1000"], health_check: {command: "true"}}\n'
+    )
+    harness.ok("daemon", "start")
+    belongs_to(harness, new)
+
+    said = harness.ok("plan").err
+
+    way_out = f"without harness-plugin-health of {new.folder}: harness daemon upgrade --from-here"
+    assert f"the daemon runs in {old.folder}, {way_out}" in said
+
+    harness.ok("daemon", "upgrade", "--from-here", timeout=90)
+    planned = harness.ok("plan")
+    assert "warning" not in planned.err
 
 
 def test_a_new_daemon_that_dies_at_its_start_is_followed_by_the_old_one(harness, two):
