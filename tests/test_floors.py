@@ -49,8 +49,8 @@ ALLOWED: dict[str, set[str]] = {
                "private", "trust", "certificates", "transport", "installation"},
     "client": {"contracts", "protocol", "mask", "paths", "private", "trust", "transport", "summon"},
     # 6
-    "cli": {"contracts", "hookspecs", "client", "protocol", "kinds", "config", "plugins", "graph", "plan", "mask", "template", "paths",
-            "private", "trust", "transport", "summon", "installation"},
+    "cli": {"contracts", "hookspecs", "client", "protocol", "kinds", "config", "plugins", "graph", "plan", "mask", "template",
+            "paths", "private", "trust", "transport", "summon", "installation"},
     "__main__": {"cli"},
 }  # fmt: skip
 NOT_OURS = {"contracts": set[str](), "keeper": set[str](), "hookspecs": {"pluggy"}}
