@@ -73,6 +73,8 @@ class Board:
 
     def __init__(self, names: Collection[str] | None = None) -> None:
         self.rows: dict[str, Row] = {}
+        self.queued = ""
+        """whose turn it is, while a request waits for another one to be carried out"""
         self._names = names
 
     def take(self, item: Mapping[str, Any], now: float) -> None:
@@ -83,7 +85,10 @@ class Board:
         elif item["type"] == "progress" and item["service"]:
             self._change(item["service"], now, detail=item["detail"])
         elif item["type"] == "event" and item["event"]["service"] is not None:
+            self.queued = "" if item["event"]["kind"] == "state" else self.queued
             self._event(item["event"], now)
+        elif item["type"] == "event" and item["event"]["kind"] == "progress":
+            self.queued = item["event"]["detail"]
 
     def learn(self, status: Mapping[str, Any], now: float) -> None:
         """Learn from a service's whole status."""
@@ -103,6 +108,8 @@ class Board:
         moving = self.moving()
         shown = moving[: max(0, room - 2)] if len(moving) > room - 1 else moving
         lines = [line(Span(f"{spinner(now)} ", Style.CARE), row.beat(now)) for row in shown]
+        if self.queued and not moving:
+            lines.append(line(Span(f"{spinner(now)} ", Style.CARE), visible(self.queued)))
         if len(shown) < len(moving):
             lines.append(line(Span(f"  … and {len(moving) - len(shown)} more", Style.FAINT)))
         return [*lines, counts(self.rows.values())]

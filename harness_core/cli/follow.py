@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 """Seconds that a daemon may be away before whoever follows it gives up."""
 _PAUSE = 0.3
+_BEAT = 10.0
 _HISTORY = 10_000
 """As many past events as the daemon keeps."""
 IDLE = 1.0
@@ -143,17 +144,20 @@ def reconnect(
     say = say or session.output.say
     say(f"the daemon went away ({error.message}); connecting again")
     session.close()
-    deadline = time.monotonic() + PATIENCE
+    began = said = time.monotonic()
     while True:
         time.sleep(_PAUSE)
         if check is not None:
             check()
+        if time.monotonic() - said >= _BEAT:
+            said = time.monotonic()
+            say(f"still waiting for a daemon, {said - began:.0f}s; giving up after {PATIENCE:g}s")
         try:
             session.client(start=not error.told)  # where somebody ended it, nobody but a person starts it again
             say("connected again")
             return
         except Unreachable:
-            if time.monotonic() >= deadline:
+            if time.monotonic() - began >= PATIENCE:
                 raise
 
 

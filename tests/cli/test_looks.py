@@ -75,7 +75,7 @@ class Canned(Session):
         self._answers = answers
 
     def client(self, *, start: bool = True) -> Any:
-        return SimpleNamespace()
+        return SimpleNamespace(stream=lambda request: SimpleNamespace(ended=True, result=self.call(request)))
 
     def call(self, request: Any, *, timeout: float | None = None) -> Any:
         return self._answers[type(request)]

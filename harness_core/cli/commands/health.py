@@ -8,6 +8,7 @@ from typing import Any
 from harness_core.cli import options
 from harness_core.cli.failures import ExitCode
 from harness_core.cli.lazy import HarnessCommand
+from harness_core.cli.progress import await_reply
 from harness_core.cli.session import Session, pass_session
 from harness_core.cli.sheet import Column, Sheet
 from harness_core.cli.text import Line, Span, Style, line, visible
@@ -26,7 +27,9 @@ _COLUMNS = (
 @pass_session
 def health(session: Session, services: tuple[str, ...]) -> int:
     """Run the health checks now."""
-    answer = session.call(RunHealthChecks(project=session.project(), services=options.names(services)))
+    request = RunHealthChecks(project=session.project(), services=options.names(services))
+    what = f"waiting for the health checks of {', '.join(services) or 'all services'}"
+    answer = await_reply(session.client(), request, session.output, what=what)
     results = answer["services"]
     if session.settings.json:
         session.output.json(answer)
