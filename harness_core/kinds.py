@@ -68,5 +68,7 @@ KINDS: Mapping[str, str] = {
     "stop.dependents": "a stop would take the ground from under running services",
     "stop.survivors": "a kill ended, and these still live",
     "trust.broken": "a file of the trust folder is missing or can't be used; the message names it",
+    "upgrade.failed": "the daemon could not become the other installation's; services run on",
+    "upgrade.refused": "the daemon stays what it is; the message says what is in the way",
     "variable.unknown": "no service that was asked about has a variable of this name; the hint suggests one",
 }

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness_core.cli.facts import REAPING_PATIENCE, Facts
+from harness_core.cli.facts import Facts
+from harness_core.cli.machine import REAPING_PATIENCE
 from harness_core.cli.words import duration, plural, size
 
 MIB = 1 << 20
@@ -308,7 +309,7 @@ def _running_daemon(facts: Facts, status: Mapping[str, object]) -> Finding:
     if facts.daemon.warnings:
         return Finding(Level.WARNING, f"{message}: {'; '.join(facts.daemon.warnings)}")
     if status["prefix"] != facts.prefix:
-        fix = "harness daemon stop && harness daemon start: services run on"
+        fix = "harness daemon upgrade --from-here: services run on"
         return Finding(Level.NOTE, f"{message}: its plugins are those of {status['prefix']}, not of {facts.prefix}", fix)
     return _ok(message)
 

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import resource
 import ssl
-import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness_core import client, paths, private, trust
+from harness_core.cli.machine import (
+    CgroupFacts,
+    cgroup_facts,
+    filesystem_of,
+    kills_user_processes,
+    logind_files,
+    number_in,
+    reaping,
+    text_of,
+)
 from harness_core.contracts.errors import HarnessError
 from harness_core.protocol import DaemonStatus
 
 DAEMON_PATIENCE = 5.0
-REAPING_PATIENCE = 2.5
-"""Seconds for which an ended orphan is watched."""
-
-
-_OCTAL = re.compile(r"\\([0-7]{3})")
+"""Seconds that a daemon may take to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,6 @@ class KeeperFacts:
     notes: tuple[str, ...]
     open_files: int | None
     oom_score_adj: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CgroupFacts:
-    """`kind`: v2, v1, hybrid or none; `controllers` of the own v2 group, and of v1 those whose own group can be written."""
-
-    kind: str
-    writable: bool
-    controllers: frozenset[str]
-    controllers_v1: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +128,14 @@ def gather() -> Facts:
         daemon=daemon,
         keeper=keeper_facts(directory, daemon),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
-        pipe_pages=_number("/proc/sys/fs/pipe-user-pages-soft"),
-        cgroups=cgroup_facts(_text("/proc/self/mountinfo") or "", _text("/proc/self/cgroup") or ""),
-        inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
-        inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
+        pipe_pages=number_in("/proc/sys/fs/pipe-user-pages-soft"),
+        cgroups=cgroup_facts(text_of("/proc/self/mountinfo") or "", text_of("/proc/self/cgroup") or ""),
+        inotify_watches=number_in("/proc/sys/fs/inotify/max_user_watches"),
+        inotify_instances=number_in("/proc/sys/fs/inotify/max_user_instances"),
         plugins=plugin_facts(),
-        init=(_text("/proc/1/comm") or "").strip() or None,
+        init=(text_of("/proc/1/comm") or "").strip() or None,
         lingers=os.path.exists(f"/var/lib/systemd/linger/{_user()}"),
-        kills_at_logout=kills_user_processes(filter(None, map(_text, _logind_files()))),
+        kills_at_logout=kills_user_processes(filter(None, map(text_of, logind_files()))),
         reaping=reaping(),
         now=time.time(),
         certificate_from=_certificate_from(directory),
@@ -179,21 +173,9 @@ def state_facts() -> StateFacts:
         free=disk.f_bavail * disk.f_frsize if disk else None,
         # Some file systems make inodes as they need them, and say 0 of 0.
         inodes=disk.f_favail if disk and disk.f_files else None,
-        filesystem=filesystem_of(os.path.realpath(nearest), _text("/proc/self/mountinfo") or ""),
+        filesystem=filesystem_of(os.path.realpath(nearest), text_of("/proc/self/mountinfo") or ""),
         leftovers=tuple(found),
     )
-
-
-def filesystem_of(path: str, mountinfo: str) -> str | None:
-    """The kind of file system that a path is on."""
-    best, kind = "", None
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        point = _OCTAL.sub(lambda m: chr(int(m[1], 8)), before.split(" ")[4])  # a space stands there as \\040
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):  # of two on one point the later one is on top
-            best, kind = point, after.split(" ")[0]
-    return kind
 
 
 def daemon_facts(directory: Path | None) -> DaemonFacts:
@@ -216,36 +198,15 @@ def keeper_facts(directory: Path | None, daemon: DaemonFacts) -> KeeperFacts | N
     pid = said.get("pid") or _keeper_pid(directory)
     if pid is None:
         return None
-    limits = next((line for line in (_text(f"/proc/{pid}/limits") or "").splitlines() if line.startswith("Max open files")), "")
+    limits = next((line for line in (text_of(f"/proc/{pid}/limits") or "").splitlines() if line.startswith("Max open files")), "")
     files = limits.split()[3:4]
     return KeeperFacts(
         pid=pid,
         containment=said.get("containment"),
         notes=tuple(said.get("notes") or ()),
         open_files=int(files[0]) if files and files[0].isdigit() else None,
-        oom_score_adj=_number(f"/proc/{pid}/oom_score_adj"),
+        oom_score_adj=number_in(f"/proc/{pid}/oom_score_adj"),
     )
-
-
-def cgroup_facts(mountinfo: str, own: str) -> CgroupFacts:
-    """Which cgroups there are, and what this process may do with its own."""
-    groups = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in own.splitlines() if line.count(":") >= 2}
-    v2: Path | None = None
-    v1: dict[str, Path] = {}
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split(" ", 2)
-        point, root = before.split(" ")[4], before.split(" ")[3]
-        if kind == "cgroup2":
-            v2 = _inside(point, root, groups.get("", "/"))
-        elif kind == "cgroup":
-            for name, group in groups.items():
-                if name and set(name.split(",")) <= set(options.split(",")):
-                    v1.update(dict.fromkeys(name.split(","), _inside(point, root, group)))
-    usable = frozenset(name for name, path in v1.items() if "=" not in name and os.access(path, os.W_OK))
-    controllers = frozenset((_text(v2 / "cgroup.controllers") or "").split()) if v2 else frozenset()
-    kind = {(True, True): "hybrid", (True, False): "v2", (False, True): "v1"}.get((v2 is not None, bool(v1)), "none")
-    return CgroupFacts(kind, v2 is not None and os.access(v2, os.W_OK), controllers, usable)
 
 
 def plugin_facts() -> PluginFacts:
@@ -270,37 +231,12 @@ def plugin_facts() -> PluginFacts:
     )
 
 
-def kills_user_processes(texts: Iterable[str]) -> bool | None:
-    """What logind's configuration says of `KillUserProcesses`, later texts over earlier ones; None: nothing."""
-    said: bool | None = None
-    for text in texts:
-        for line in text.splitlines():
-            key, _, value = line.partition("=")
-            if key.strip() == "KillUserProcesses":
-                said = value.strip().lower() in ("yes", "true", "on", "1")
-    return said
-
-
-def reaping() -> float | None:
-    """Seconds for which an orphan that has ended stays as a zombie; at most REAPING_PATIENCE; None where that can't be seen."""
-    try:
-        # The output ends when the orphan does.
-        said = subprocess.run(["/bin/sh", "-c", "sleep 0.05 & echo $!"], capture_output=True, check=True, timeout=10).stdout
-        process = Path("/proc", str(int(said)))
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    began = time.monotonic()
-    while process.exists() and time.monotonic() - began < REAPING_PATIENCE:
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
 def _keeper_pid(directory: Path | None) -> int | None:
     if directory is None:
         return None
-    pid = (_text(directory / "keeper" / "keeper.lock") or "").strip()
+    pid = (text_of(directory / "keeper" / "keeper.lock") or "").strip()
     # A lock that was left over may name a pid that somebody else has by now.
-    command = _text(f"/proc/{pid}/cmdline") or "" if pid.isdigit() else ""
+    command = text_of(f"/proc/{pid}/cmdline") or "" if pid.isdigit() else ""
     return int(pid) if str(directory) in command and "keeper" in command else None
 
 
@@ -315,17 +251,6 @@ def _certificate_from(directory: Path | None) -> float | None:
     return max(begins, default=None)
 
 
-def _inside(point: str, root: str, group: str) -> Path:
-    """The folder of a group in a hierarchy that is mounted from `root` of it."""
-    return Path(point, os.path.relpath(group, root)) if group.startswith(root) else Path(point, group.lstrip("/"))
-
-
-def _logind_files() -> list[Path]:
-    folders = [Path(base, "systemd/logind.conf.d") for base in ("/usr/lib", "/run", "/etc")]
-    more = sorted((file for folder in folders for file in folder.glob("*.conf")), key=lambda file: file.name)
-    return [Path("/etc/systemd/logind.conf"), *more]
-
-
 def _user() -> str:
     import pwd
 
@@ -337,17 +262,3 @@ def _user() -> str:
 
 def _trouble(error: HarnessError) -> Trouble:
     return Trouble(error.kind, error.message, error.hint)
-
-
-def _text(path: str | Path) -> str | None:
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError:
-        return None
-
-
-def _number(path: str | Path) -> int | None:
-    try:
-        return int(_text(path) or "")
-    except ValueError:
-        return None

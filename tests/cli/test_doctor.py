@@ -11,22 +11,8 @@ from typing import Any
 import pytest
 
 from harness_core.cli.checkup import CHECKS, Level, examine
-from harness_core.cli.facts import (
-    REAPING_PATIENCE,
-    CgroupFacts,
-    DaemonFacts,
-    Facts,
-    KeeperFacts,
-    PluginFacts,
-    StateFacts,
-    Trouble,
-    cgroup_facts,
-    filesystem_of,
-    kills_user_processes,
-    plugin_facts,
-    reaping,
-    state_facts,
-)
+from harness_core.cli.facts import DaemonFacts, Facts, KeeperFacts, PluginFacts, StateFacts, Trouble, plugin_facts, state_facts
+from harness_core.cli.machine import REAPING_PATIENCE, CgroupFacts, cgroup_facts, filesystem_of, kills_user_processes, reaping
 from harness_core.paths import DaemonInfo
 
 NOW = 1_900_000_000.0
@@ -123,7 +109,7 @@ def test_where_all_is_well_nothing_is_said_to_be_wrong():
         ("daemon", daemon(None, Trouble("trust.broken", "no ca.pem", "x"), info=None, alive=False), "error", "no ca.pem", "x"),
         ("daemon", daemon(None, None, info=None, alive=False), "note", "not looked at", None),
         ("daemon", daemon({"degraded": "disk full"}, info=INFO, alive=True), "warning", "degraded: disk full", "daemon logs"),
-        ("daemon", daemon({"prefix": "/other"}, info=INFO, alive=True), "note", "those of /other", "harness daemon stop"),
+        ("daemon", daemon({"prefix": "/other"}, info=INFO, alive=True), "note", "those of /other", "harness daemon upgrade"),
         ("daemon", daemon({}, info=INFO, alive=True, warnings=("the daemon is harness 9",)), "warning", "is harness 9", None),
         ("keeper", {"keeper": None}, "ok", "none runs", None),
         (
