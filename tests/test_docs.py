@@ -12,7 +12,8 @@ import pytest
 from harness_core.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(page for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("harness_plugins/*/*.md")])
+GLOBS = ("*.md", "docs/**/*.md", "benchmarks/*.md", "harness_plugins/*/*.md")
+PAGES = sorted(page for pattern in GLOBS for page in ROOT.glob(pattern))
 
 
 def name_of(page: Path) -> str:
@@ -23,14 +24,34 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
+def links(page: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def anchors(page: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    plain = [re.sub(r"[^\w\s-]", "", heading.lower()).strip() for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {re.sub(r"[-\s]+", "-", heading) for heading in plain}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
-    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:|#", link)]
-
-    broken = [link for link in links if not (page.parent / link.split("#")[0]).exists()]
+    broken = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not re.match(r"[a-z]+:", link) and (not target.exists() or (anchor and anchor not in anchors(target))):
+            broken.append(link)
 
     assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_to_elsewhere_are_well_formed(page):
+    elsewhere = [link for link in links(page) if re.match(r"[a-z]+:", link)]
+
+    assert not [link for link in elsewhere if not re.fullmatch(r"https://[a-z0-9.-]+\.[a-z]{2,}(/\S*)?|mailto:\S+@\S+", link)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
