@@ -6,7 +6,7 @@ Names of projects, services and executors have letters, digits, `.`, `_` and `-`
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness_core import graph
@@ -24,6 +24,7 @@ class Node:
     level: int
     oneshot: bool
     health_check: bool
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def diagram_of(project: ProjectConfig, implied: Mapping[str, Collection[str]]) -
     for name in graph.order(needed):
         levels[name] = 1 + max((levels[needs] for needs in needed[name]), default=0)
     nodes = [
-        Node(name, service.type, levels[name], service.oneshot, service.health_check is not None)
+        Node(name, service.type, levels[name], service.oneshot, service.health_check is not None, service.profiles)
         for name, service in project.services.items()
     ]
     edges = [
@@ -86,13 +87,8 @@ def as_json(diagram: Diagram) -> dict[str, Any]:
     return {
         "project": diagram.project,
         "name": diagram.name,
-        "services": [
-            {"name": n.name, "type": n.type, "level": n.level, "oneshot": n.oneshot, "health_check": n.health_check}
-            for n in diagram.nodes
-        ],
-        "dependencies": [
-            {"service": e.service, "needs": e.needs, "condition": e.condition, "implied": e.implied} for e in diagram.edges
-        ],
+        "services": [{**asdict(node), "profiles": list(node.profiles)} for node in diagram.nodes],
+        "dependencies": [asdict(edge) for edge in diagram.edges],
     }
 
 

@@ -35,7 +35,8 @@ def graph_sheet(diagram: Diagram) -> Sheet:
 
 
 def _traits(node: Node) -> str:
-    return ", ".join([node.type, *(["oneshot"] if node.oneshot else []), *(["health check"] if node.health_check else [])])
+    traits = {"oneshot": node.oneshot, "health check": node.health_check, f"profile {' or '.join(node.profiles)}": node.profiles}
+    return ", ".join([node.type, *(trait for trait, has in traits.items() if has)])
 
 
 def _branch(edge: Edge, *, last: bool) -> Line:

@@ -20,7 +20,7 @@ services:
   node: { type: process, command: x, oneshot: true, dependencies: [end] }
   1.x-y: { type: process, command: x, ports: [6379] }
   strict: { type: process, command: "x ${1.x-y.port} ${node.host}", dependencies: [end, node] }
-  alone: { type: process, command: x }
+  alone: { type: process, command: x, profiles: [night, debug] }
 """
 
 
@@ -47,11 +47,12 @@ def test_a_pipe_gets_a_service_a_line_in_the_order_of_starting(graph):
 
 def test_a_terminal_gets_a_tree_by_levels(harness):
     harness.write(CONFIG)
-    terminal = harness.terminal("graph", "node")
+    terminal = harness.terminal("graph", "node", "alone")
 
     assert terminal.wait() == 0
     assert terminal.plain.split("\n") == [
         "level 1",
+        "  alone  process, profile night or debug",
         "  end  process, health check",
         "level 2",
         "  node  process, oneshot",
@@ -65,7 +66,14 @@ def test_json_tells_conditions_and_what_only_a_reference_implies(graph):
 
     assert answer["name"] == "digraph"
     assert [service["name"] for service in answer["services"]] == ["1.x-y", "alone", "end", "node", "strict"]
-    assert answer["services"][3] == {"name": "node", "type": "process", "level": 2, "oneshot": True, "health_check": False}
+    assert answer["services"][3] == {
+        "name": "node",
+        "type": "process",
+        "level": 2,
+        "oneshot": True,
+        "health_check": False,
+        "profiles": [],
+    }
     assert answer["dependencies"] == [
         {"service": "node", "needs": "end", "condition": "healthy", "implied": False},
         {"service": "strict", "needs": "1.x-y", "condition": "started", "implied": True},

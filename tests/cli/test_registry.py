@@ -101,14 +101,14 @@ def test_what_does_not_run_has_no_address_and_is_told_how_to_get_one(shop):
 
 def test_watch_tells_every_change_also_over_a_restart_of_the_daemon(shop):
     watching = shop.terminal("registry", "watch", "db")
-    watching.expect(r"db  running  postgres://\S+ tcp://\S+\n")
+    watching.expect(r"db  running  postgres://\S+ tcp://\S+\n", within=60)
 
     shop.ok("stop", "db")
-    watching.expect(r"db  stopped\n")
+    watching.expect(r"db  stopped\n", within=60)
     shop.ok("daemon", "stop")
-    watching.expect("the daemon went away")
+    watching.expect("the daemon went away", within=60)
     shop.ok("start", "db")
-    watching.expect(r"connected again\n(.*\n)*.*db  running  postgres://")
+    watching.expect(r"connected again\n(.*\n)*.*db  running  postgres://", within=60)
     watching.press("\x03")
 
     assert watching.wait() == 130
