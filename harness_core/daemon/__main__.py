@@ -41,14 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace, ready: Callable[[], None]) -> None:
     # After the fork: a process with threads must not fork, and these imports are most of the start.
-    import asyncio
-
-    from harness_core.daemon import app, settings
+    from harness_core.daemon import certificates, settings
 
     directory = paths.state_dir()
     chosen = settings.read(paths.daemon_config())
     if options.listen:
         chosen = replace(chosen, listen=options.listen)
+    paths.ensure_state_dir(directory)
+    making = certificates.begin(directory, chosen.listen[0])
+    import asyncio
+
+    from harness_core.daemon import app
+
+    certificates.await_child(making)
     idle = None
     if options.on_demand:
         idle = options.idle_seconds if options.idle_seconds is not None else chosen.idle_timeout

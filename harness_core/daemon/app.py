@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pwd
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +21,7 @@ from harness_core.contracts.errors import Corrupt, HarnessError, NotSupported
 from harness_core.contracts.registry import RegistryBackend
 from harness_core.daemon.address import announce, names_for
 from harness_core.daemon.audit import Audit
+from harness_core.daemon.certificates import owner
 from harness_core.daemon.connection import SERVICE_RESTART
 from harness_core.daemon.handover import Handover, Inherited
 from harness_core.daemon.lock import only_daemon
@@ -67,7 +67,7 @@ async def serve(options: Options, *, ready: Callable[[], None], catalog: Catalog
     handover: Handover | None = None
     with only_daemon(options.state_dir, held=inherited.lock if inherited else None) as lock, _logs(options) as (log, audit):
         names = names_for(options.settings.listen[0])
-        trust.ensure(options.state_dir, owner=_owner(), names=names)
+        trust.ensure(options.state_dir, owner=owner(), names=names)
         catalog = discover() if catalog is None else catalog
         async with _engine(options, catalog, log) as manager:
             stop = asyncio.Event()
@@ -213,7 +213,7 @@ async def _renew(daemon: Daemon, server: Server, names: frozenset[str]) -> None:
     while True:
         await asyncio.sleep(RENEWAL_CHECK)
         try:
-            if await asyncio.to_thread(trust.ensure, daemon.state_dir, owner=_owner(), names=names):
+            if await asyncio.to_thread(trust.ensure, daemon.state_dir, owner=owner(), names=names):
                 trust.reload_server(server.context, daemon.state_dir)
                 _announce(daemon, server)
                 daemon.log.logger.info("renewed the server certificate")
@@ -237,10 +237,3 @@ async def _end_when_idle(daemon: Daemon, timeout: float) -> None:
             daemon.log.logger.info("nothing to do for %g s", timeout)
             daemon.leave()
             return
-
-
-def _owner() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"user {os.geteuid()}"
