@@ -88,6 +88,7 @@ class Foreground:
         self._streams = _Streams()
         self._hands = Hands(self._screen, wish.project)
         self._name = ""
+        self._seen, self._refreshed = self._hands.view, 0.0
         self._phase = Phase.STARTING
         self._accepted = False
         self._signals: list[int] = []
@@ -110,7 +111,7 @@ class Foreground:
         """One round of the loop; whether all is done."""
         try:
             client = self._session.client()
-            client.wait(*self._streams.all(), *self._hands.streams, timeout=_KEY_TICK if self._hands.hold.keys else _TICK)
+            news = client.wait(*self._streams.all(), *self._hands.streams, timeout=_KEY_TICK if self._hands.hold.keys else _TICK)
             self._hands.hold.look()
             self._take(client)
             if self._screen.gone and self._phase is not Phase.STOPPING:
@@ -120,10 +121,13 @@ class Foreground:
         except ConnectionLost as e:
             self._reconnect(e)
             return False
-        self._refresh()
+        # Between two keys nothing but a clock changes, and nobody needs to see it twenty times a second.
+        if news is not None or self._hands.view is not self._seen or time.monotonic() - self._refreshed >= _TICK:
+            self._refresh()
         return done
 
     def _refresh(self) -> None:
+        self._seen, self._refreshed = self._hands.view, time.monotonic()
         self._screen.refresh(
             self._board, self._hands.view, name=self._name, choices=choices(self._board), keys=self._hands.hold.keys,
             stopping=self._phase is Phase.STOPPING,
@@ -143,9 +147,14 @@ class Foreground:
 
     def _look_without_daemon(self) -> None:
         self._hands.hold.look()
-        if any(deed.verb == "detach" for deed in self._hands.wishes(self._board)):
-            self._screen.say("detached; services run on without a daemon, and the next command starts one: harness status")
-            raise Finish(ExitCode.REACHED)
+        for deed in self._hands.wishes(self._board):
+            if deed.verb == "detach":
+                self._screen.say("detached; services run on without a daemon, and the next command starts one: harness status")
+                raise Finish(ExitCode.REACHED)
+            if deed.verb == "filter":
+                self._screen.narrow(deed.text)
+            else:
+                self._screen.say(f"no daemon to {deed.verb} it just now")
         self._refresh()
         if len(self._signals) - self._obeyed > 1:
             self._screen.say("giving up; services run on without a daemon, and the next command starts one: harness down")
