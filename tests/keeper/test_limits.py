@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness_core.keeper import Limits
+from harness_core.keeper.server import cgroups
 from harness_core.keeper.server.cgroups import Cgroups, base_name
 from harness_core.keeper.server.cgroups_limits import groups_of
 from harness_core.keeper.server.cgroups_v1 import Hierarchies, folders_of
@@ -33,14 +36,15 @@ time.sleep(1000)
 BURN = "print('burns', flush=True)\nwhile True: pass"
 
 
+@functools.cache
 def version_of(controller: str) -> int | None:
     """The version of cgroups by which a keeper that is started here limits something; None where it can't."""
-    groups, _ = Cgroups.detect("/nowhere/at/all")
+    groups, _ = Cgroups.detect(f"/nowhere/{os.getpid()}")
     if groups is not None:
         os.rmdir(groups.base)
         if groups.has(controller):
             return 2
-    hierarchy = Hierarchies("/nowhere/at/all").get(controller)
+    hierarchy = Hierarchies(f"/nowhere/{os.getpid()}").get(controller)
     if hierarchy is None:
         return None
     try:
@@ -60,17 +64,22 @@ def held(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-def groups_left(home: object, run: str = "r1") -> list[str]:
-    """The groups of a run that are still there, in either version."""
-    name = base_name(str(home.state))  # type: ignore[attr-defined]
-    return [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{name}/r-{run}")]
+def bases(home: Any) -> list[Path]:
+    """Where a keeper that is started here may make groups, in either version."""
+    found = [*folders_of("self").values(), cgroups._own_folder()]
+    return [Path(folder) / base_name(str(home.state)) for folder in found if folder]
+
+
+def groups_left(home: Any, run: str = "r1") -> list[str]:
+    """The groups of a run that are still there."""
+    return [str(base / f"r-{run}") for base in bases(home) if (base / f"r-{run}").exists()]
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(home) -> Iterator[None]:
     yield
     home.clean()
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/{base_name(str(home.state))}"))
+    assert not [base for base in bases(home) if base.exists()]
 
 
 def test_more_memory_than_allowed_is_death_with_its_reason(home, tools, held):
