@@ -18,6 +18,7 @@ from harness_core.keeper.bundle import bundle
 
 COUNTER = "import os, sys, time\nfor n in range(300): os.write(1, b'%d\\n' % n); time.sleep(0.003)\nsys.exit(int(sys.argv[1]))"
 COUNTED = b"".join(b"%d\n" % n for n in range(300))
+AWAIT = "\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
 CODE = Path(harness_core.__file__).parent / "keeper" / "server"
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -213,10 +214,12 @@ def test_code_that_dies_while_it_takes_over_costs_no_more_than_a_kill(home, tool
     code = other_code(home.folder, file="state.py", change=change)
 
     async def story(client):
-        started = await client.spawn(home.python(COUNTER, "7"))
+        # It lives until somebody keeps it again: what is in a pipe goes with the last who holds it.
+        started = await client.spawn(home.python(COUNTER.replace("sys.exit", AWAIT + "sys.exit"), "7", cwd=str(home.folder)))
         await tools.until(client, "r1", b"30\n")
         result = await client.replace(code=code)
         info = await client.info("r1")
+        (home.folder / "go").touch()
         exit = await client.wait("r1")
         return started, result, info, exit, await tools.text(client, "r1")
 
