@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import resource
 import selectors
 import sys
 import time
@@ -14,6 +15,7 @@ from harness_core.protocol import ReadLogs
 from harness_core.transport import WebSocketTransport
 
 state, project, name, followers, seconds = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 request = ReadLogs(project=project, services=(name,), tail=0, follow=True)
 clients = [connect(Path(state), start=False) for _ in range(int(followers))]
 streams = [client.stream(request) for client in clients]

@@ -27,6 +27,7 @@ def following(bench: Bench, kind: type[Driver], *, count: int, seconds: float) -
         case.up()
         case.settle(1.0)
         daemon = [harness.root_pid()]
+        harness.disconnect()  # the daemon takes a thousand connections, and all may be needed
         argv = load(sys.executable, "harness_followers", harness.state, harness.project, "s0", count, seconds)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as followers:
             assert followers.stdout is not None
