@@ -94,7 +94,8 @@ command = HarnessCommand(
     ],
     help="Apply the configuration, start everything and stay: status and merged logs, until Ctrl-C.\n\n"
     "The first Ctrl-C stops what this up started, dependents first; the second kills it. What ran before stays. "
-    "Ends by itself when nothing runs any more: 0 if nothing failed, else 1. With names: these and what they depend on.",
+    "Ends by itself when nothing runs any more: 0 if nothing failed, else 1. With names: these and what they depend on.\n\n"
+    "In a terminal, keys detach (q), stop (s), restart (r) and filter the logs (/); ? tells them.",
     examples=(
         "harness up",
         "harness up -d --timeout 2m && harness status",
