@@ -183,10 +183,10 @@ def test_only_what_a_fact_is_about_is_found():
 # --- reading facts ----------------------------------------------------------------------------------------------------
 
 MOUNTS = """\
-21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 22 21 0:20 / /home rw - nfs4 server:/home rw
 23 22 0:21 / /home/me/with\\040space rw - tmpfs tmpfs rw
 24 21 0:22 / /hom rw - xfs /dev/sdb rw
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 """
 
 
@@ -194,6 +194,7 @@ MOUNTS = """\
     ("path", "kind"),
     [
         ("/srv", "ext4"),
+        ("/homeless", "ext4"),
         ("/", "ext4"),
         ("/home", "nfs4"),
         ("/home/me/x", "nfs4"),
