@@ -76,6 +76,13 @@ def test_every_command_has_examples_in_its_help(path):
     assert all("harness" in example for example in ALL[path].examples)
 
 
+@pytest.mark.parametrize("path", ALL)
+def test_every_command_has_an_example_on_the_page(path):
+    here = [section(path), *(section(name) for name in ALL if name.startswith(f"{path} "))]
+
+    assert any(re.search(rf"^```sh\n(?:.*\n)*?.*harness .*{path.split()[0]}", text, re.MULTILINE) for text in here)
+
+
 def test_every_heading_is_a_command():
     headings = re.findall(r"^#+ `harness ([a-z ]+?)[ `]*(?:`|\[|[A-Z])", TEXT, re.MULTILINE)
 
