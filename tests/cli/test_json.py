@@ -108,3 +108,18 @@ def test_what_asks_nobody_answers_with_one_object(nowhere, capsys, path):
     assert isinstance(json.loads(out), dict)
     # The doctor does find something wrong here.
     assert code == (ExitCode.NOT_REACHED if path == "doctor" else ExitCode.REACHED)
+
+
+@pytest.mark.parametrize("path", ["validate", "config", "graph", "schema"])
+def test_what_is_offline_works_where_no_daemon_can(nowhere, capsys, path):
+    (nowhere / "services.yaml").write_text(
+        "services: { api: { type: process, command: [x, hunter22], env: { API_KEY: hunter22 } } }\n"
+    )
+
+    code = main([path, "--json"])
+
+    out = capsys.readouterr().out
+    assert code == ExitCode.REACHED
+    assert out.count("\n") == 1
+    assert isinstance(json.loads(out), dict)
+    assert "hunter22" not in out
