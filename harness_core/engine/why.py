@@ -43,6 +43,9 @@ def _summary(supervisor: Supervisor, events: Sequence[dict[str, Any]], now: date
             return f"{name} has completed"
         case State.STOPPED if supervisor.exit is not None and not reason.startswith("asked"):
             return f"{name} is stopped: it {describe(supervisor.exit)}"
+        case State.STOPPED if not reason and supervisor.config.profiles:
+            profiles = ", ".join(supervisor.config.profiles)
+            return f"{name} was not started: it runs when it is named, or its profile is ({profiles})"
         case State.STOPPED:
             return f"{name} is stopped" + (f": {reason}" if reason else "")
         case State.UNHEALTHY:

@@ -33,6 +33,7 @@ def test_what_is_off_is_not_started_not_shown_and_starts_when_it_is_named(shop):
     shop.ok("up", "-d")
     assert list(shop.status()) == ["api"]
     assert shop.ok("plan", "--json").json["off"] == ["seed", "trace"]
+    assert "trace was not started: it runs when it is named, or its profile is (debug)" in shop.ok("why", "trace").out
 
     shop.ok("start", "trace")
     assert running(shop) == ["api", "seed", "trace"]
