@@ -55,14 +55,14 @@ def upgrade(session: Session, from_here: bool) -> None:
 def _upgraded(session: Session, to: Installation | None) -> dict[str, Any]:
     """The daemon's reply, once another daemon than the one that gave it answers."""
     directory = session.state_dir
-    client = connect(
+    connect(
         directory, start=True, on_start=lambda: session.output.say("no daemon runs yet: starting one"),
         on_warning=session.output.detail,  # of another release: that is why we are here
-    )  # fmt: skip
-    epoch, info = client.hello["epoch"], paths.read_daemon_file(directory)
-    arguments = _arguments_of(info)
-    # Nobody else starts a daemon, of whatever release, while this one is between two.
-    with client, alone(directory):
+    ).close()  # fmt: skip
+    # Nobody else starts a daemon, of whatever release, or upgrades it, while this one is between two.
+    with alone(directory), connect_running(directory) as client:
+        epoch, info = client.hello["epoch"], paths.read_daemon_file(directory)
+        arguments = _arguments_of(info)
         stream = client.stream(UpgradeDaemon(**asdict(to)) if to is not None else UpgradeDaemon())
         for item in stream:
             if item["type"] == "progress":
