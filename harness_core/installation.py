@@ -58,7 +58,8 @@ def examine(installation: Installation, state_dir: Path) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise UpgradeRefused(f"{where} did not say within {CHECK_TIMEOUT:g} s whether it can be the daemon") from None
     except OSError as e:
-        raise UpgradeRefused(f"{where} can't be run: {e.strerror}: {e.filename}") from e
+        hint = "where that environment is gone, --from-here takes the one that the command is from"
+        raise UpgradeRefused(f"{where} can't be run: {e.strerror}: {e.filename}", hint=hint) from e
     try:
         # A plugin may print while it is imported: the answer is the last line.
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import stat
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import harness_core
-from harness_core.keeper import Refused
+from harness_core.keeper import KeeperError, Refused
 from harness_core.keeper.bundle import bundle
 
 COUNTER = "import os, sys, time\nfor n in range(300): os.write(1, b'%d\\n' % n); time.sleep(0.003)\nsys.exit(int(sys.argv[1]))"
@@ -234,6 +235,28 @@ def test_code_that_dies_while_it_takes_over_costs_no_more_than_a_kill(home, tool
     trouble = home.state / "keeper.log"
     assert "born to fail" in trouble.read_text()
     trouble.unlink()
+
+
+def test_a_system_that_will_not_run_it_after_all_changes_nothing(home, tools):
+    once = home.folder / "python"
+    once.write_text(f'#!/bin/sh\nrm "$0"\nexec {sys.executable} "$@"\n')
+    once.chmod(0o755)
+
+    async def story(client):
+        started = await client.spawn(home.command("sleep", "1000"))
+        before = client.hello
+        with pytest.raises(KeeperError, match="stayed what it was"):
+            await client.replace(code=other_code(home.folder), python=str(once))
+        await client.spawn(home.shell("ls /proc/self/fd | wc -l", run="r2"))
+        await client.wait("r2")
+        again = await client.replace(code=other_code(home.folder))
+        return started, before, await client.info("r1"), await tools.text(client, "r2"), again
+
+    started, before, info, descriptors, again = home.play(story)
+
+    assert (info.pid, info.adopted) == (started.pid, False)
+    assert int(descriptors) == 4, "nothing of what was to be handed over is inherited"
+    assert (again.replaced, again.crashed, again.hello.epoch) == (True, False, before.epoch)
 
 
 def test_a_transient_command_may_end_or_is_ended_and_told_so(home, tools):

@@ -24,20 +24,22 @@ def become(python: str, code: str, state_dir: str, keeper: Keeper, standing: dic
     ``standing`` is what belongs to the process and not to the keeper: descriptors of lock and socket, limits.
     """
     state, fds = hand_over(keeper)
-    memory = os.memfd_create("keeper-state")
-    fds = [*fds, standing["lock"], standing["listen"], memory]
+    fds += [standing["lock"], standing["listen"]]
+    memory = -1
     try:
+        memory = os.memfd_create("keeper-state")
         with os.fdopen(os.dup(memory), "wb") as file:
             file.write(json.dumps({**standing, **state}).encode())
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-        for fd in fds:
+        for fd in (*fds, memory):
             os.set_inheritable(fd, True)
         # What is not handed over closes by itself, the clients' connections too: they come back with their cursors.
         os.execv(python, [python, "-I", "-S", code, state_dir, "--resume", str(memory)])
     except OSError as error:
         for fd in fds:
             os.set_inheritable(fd, False)
-        os.close(memory)
+        if memory >= 0:
+            os.close(memory)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         keeper.being_replaced = keeper.leaving = False
         keeper.note("replacement", "the keeper could not become %s: %s" % (code, error.strerror))
