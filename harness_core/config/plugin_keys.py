@@ -23,6 +23,7 @@ Resolve = Callable[[str, Node], str]
 
 _MANY = 200
 """Suggestions for so many keys of one mapping, and no more."""
+_FINE_WITHOUT_KEYS = frozenset({"type", "title", "description", "examples", "properties", "additionalProperties"})
 _SINGLE = frozenset({"string", "integer", "number", "boolean", "null"})
 _MEANINGS: Mapping[str, Callable[[Scalar], Any]] = {"boolean": boolean, "integer": integer, "number": number}
 _WORDS = {
@@ -49,6 +50,12 @@ class PluginKeys:
     def __post_init__(self) -> None:
         self.closed = self.kind != "health_check"
         self.schemas = list(alternatives(self.offer.schema, self.offer.schema))
+
+    @property
+    def _takes_nothing(self) -> bool:
+        """Whether an empty mapping is right, as is plain without looking further."""
+        schema = self.offer.schema
+        return schema.get("type") == "object" and schema.keys() <= _FINE_WITHOUT_KEYS
 
     @property
     def known(self) -> set[str]:
@@ -81,6 +88,8 @@ class PluginKeys:
 
         Keys in `meant` were misspelt elsewhere: they are not missing.
         """
+        if value == {} and self._takes_nothing:
+            return  # most services write none of their executor's keys: jsonschema need not be imported to say that it is right
         validator = self._validator
         if validator is None:
             validator = self._validator = self._build()

@@ -18,6 +18,7 @@ from harness_core.config.core_keys import (
     TOP,
     Schema,
 )
+from harness_core.config.plain import is_plain
 from harness_core.config.subschemas import alternatives, known_keys, resolve, types
 from harness_core.contracts.errors import HarnessError
 from harness_core.contracts.offer import Capability, Offer
@@ -183,17 +184,23 @@ def _move(value: Any, to: str) -> Any:
     return [_move(item, to) for item in value] if isinstance(value, list | tuple) else value
 
 
-def check_offer_schema(offer: Offer, kind: str) -> list[str]:
-    """What is wrong with an offer's own schema, a sentence each; empty when it can be used."""
+def _not_a_schema(schema: Mapping[str, Any]) -> str | None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
-    schema = offer.schema
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         where = "/".join(map(str, error.absolute_path))
-        return [f"its schema is not a JSON Schema: {'at ' + where + ': ' if where else ''}{error.message}"]
+        return f"its schema is not a JSON Schema: {'at ' + where + ': ' if where else ''}{error.message}"
+    return None
+
+
+def check_offer_schema(offer: Offer, kind: str) -> list[str]:
+    """What is wrong with an offer's own schema, a sentence each; empty when it can be used."""
+    schema = offer.schema
+    if not is_plain(schema) and (fault := _not_a_schema(schema)):
+        return [fault]
     faults = list(_faults_inside(schema, schema))
     if faults:
         return faults
