@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from harness_core.cli.board import Board
 from harness_core.cli.failures import ExitCode, Finish, exit_code_of_service
 from harness_core.cli.follow import EventFollow, LogFollow, reconnect
 from harness_core.cli.foreground_screen import NOTHING_TO_STOP, Screen
+from harness_core.cli.foreground_wish import Phase, Streams, Wish
 from harness_core.cli.hands import Hands, choices
 from harness_core.cli.session import Session
 from harness_core.cli.words import ending
@@ -26,7 +25,7 @@ from harness_core.protocol import ApplyConfig, ReadLogs, StatusOfServices, StopS
 from harness_core.transport import ConnectionLost
 
 if TYPE_CHECKING:
-    from harness_core.client import Client, Stream
+    from harness_core.client import Client
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _TICK = 0.2
@@ -37,40 +36,6 @@ _RECONNECTIONS = 5
 _LAST_WORDS = 0.3
 """Seconds of silence after which the logs of stopped services count as read."""
 _LAST_WORDS_AT_MOST = 3.0
-
-
-class Phase(Enum):
-    """What the loop is about."""
-
-    STARTING = "starting"
-    STAYING = "staying"
-    STOPPING = "stopping"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What `up` was asked for. `started` are the services that did not run before; only these are stopped at the end."""
-
-    project: str
-    bundle: Mapping[str, Any]
-    services: tuple[str, ...] | None
-    shown: Collection[str]
-    started: tuple[str, ...]
-    timeout: float | None = None
-    exit_code_from: str | None = None
-
-
-@dataclass(slots=True)
-class _Streams:
-    """What is read just now; they go with the connection."""
-
-    apply: Stream | None = None
-    stops: list[Stream] = field(default_factory=list)
-    logs: Stream | None = None
-    events: Stream | None = None
-
-    def all(self) -> list[Stream]:
-        return [stream for stream in (self.apply, self.logs, self.events, *self.stops) if stream is not None and not stream.ended]
 
 
 class Foreground:
@@ -85,7 +50,7 @@ class Foreground:
             ReadLogs(project=wish.project, services=tuple(wish.shown), since=datetime.now(UTC).isoformat(), follow=True)
         )
         self._events = EventFollow(SubscribeEvents(project=wish.project, services=tuple(wish.shown)))
-        self._streams = _Streams()
+        self._streams = Streams()
         self._hands = Hands(self._screen, wish.project)
         self._name = ""
         self._seen, self._refreshed = self._hands.view, 0.0
@@ -137,7 +102,7 @@ class Foreground:
         """Go on where it was, on a new connection."""
         for _ in range(_RECONNECTIONS):
             reconnect(self._session, error, say=self._screen.say, check=self._look_without_daemon)
-            self._streams = _Streams()
+            self._streams = Streams()
             self._hands.lose_connection()
             try:
                 return self._open(self._session.client())

@@ -42,7 +42,8 @@ def _stay(
     timeout: float | None,
     exit_code_from: str | None,
 ) -> int:
-    from harness_core.cli.foreground import Foreground, Wish
+    from harness_core.cli.foreground import Foreground
+    from harness_core.cli.foreground_wish import Wish
 
     plan = session.call(PlanConfig(bundle=bundle, services=names))
     if not session.settings.json:
