@@ -41,7 +41,8 @@ _harness() {{
         case $line in
             '') ;;
             {FILES}) _files ;;
-            *) candidates+=("${{${{line%%$'\\t'*}}//:/\\\\:}}:${{line#*$'\\t'}}") ;;
+            *$'\\t'*) candidates+=("${{${{line%%$'\\t'*}}//:/\\\\:}}:${{line#*$'\\t'}}") ;;
+            *) candidates+=("${{line//:/\\\\:}}") ;;
         esac
     done
     (( $#candidates )) && _describe -V harness candidates
@@ -93,11 +94,7 @@ def _lines(cli: click.Group, words: list[str], shell: str) -> Iterator[str]:
 
 def _description(item: CompletionItem, shell: str) -> str:
     help: str | None = item.help
-    if shell == "bash":
-        return ""
-    if shell == "zsh":
-        return f"\t{help or ''}"
-    return f"\t{help}" if help else ""
+    return f"\t{help}" if help and shell != "bash" else ""
 
 
 def _with_values_apart(words: list[str]) -> list[str]:
