@@ -20,7 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
+
+# A machine that is busy with something else is no reason to fail: how long an example takes is not what these tests are about.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 T = TypeVar("T")
 BIN = Path(sys.executable).parent
@@ -100,7 +105,7 @@ class Terminal:
         """As if its window were made smaller or larger."""
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def expect(self, pattern: str, *, within: float = 20.0) -> None:
+    def expect(self, pattern: str, *, within: float = 30.0) -> None:
         """Read until all that was printed matches `pattern`, control sequences left out."""
         deadline = time.monotonic() + within
         while not re.search(pattern, self.plain):
@@ -318,5 +323,13 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
 def module_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     """One for all tests of a module: for those that only look."""
     ours = Harness(tmp_path_factory.mktemp("harness"))
+    yield ours
+    ours.close()
+
+
+@pytest.fixture(scope="module")
+def shared_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    """One for all tests of a file that leave each other alone."""
+    ours = Harness(tmp_path_factory.mktemp("shared"))
     yield ours
     ours.close()
