@@ -29,12 +29,12 @@ class Environment:
 
     def __init__(self, folder: Path, version: str, template: Path) -> None:
         self.folder, self.version = folder, version
-        # With the compiled files and the times of both: only what a test changes is compiled again.
-        shutil.copytree(template, folder, symlinks=True)
+        # The very files, compiled ones too: only what a test changes is made and compiled again.
+        shutil.copytree(template, folder, symlinks=True, copy_function=os.link)
         self.site = folder / SITE
         self.change("harness_core/__init__.py", '"0.1.0"', f'"{version}"')
-        for info in self.site.glob("*.dist-info/METADATA"):
-            info.write_text(info.read_text().replace("Version: 0.1.0", f"Version: {version}"))
+        for info in self.site.glob("harness_*.dist-info"):
+            self.change(f"{info.name}/METADATA", "Version: 0.1.0", f"Version: {version}")
         script = self.bin / "harness"
         script.write_text(f"#!{self.bin / 'python'}\nimport sys\nfrom harness_core.cli.entry import main\nsys.exit(main())\n")
         script.chmod(0o755)
@@ -58,6 +58,7 @@ class Environment:
 
     def write(self, file: str, text: str) -> None:
         path = self.site / file
+        path.unlink()  # it is the template's as well
         path.write_text(text)
         for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
             compiled.unlink()  # a file of the same size within the same second would be taken for it
