@@ -14,7 +14,8 @@ GATHER = 0.003
 MANY = 500
 """Items that do not wait; also how long the event loop is kept at most (a few ms)."""
 FRAME_CHARACTERS = 256 * 1024
-_REMEMBERED = 2_000
+_REMEMBERED = 256
+"""Texts of events that are kept: all who are to get an event get it within a few milliseconds."""
 
 
 class Channel(Protocol):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +27,12 @@ from harness_core.mask import mask
 class Standing:
     """One service as others see it."""
 
+    # A daemon may have a thousand of these: a dictionary each would be a kilobyte and a half.
+    __slots__ = (
+        "_due", "_obeying", "_orders", "_outcome", "_watchers", "_world", "by", "config", "endpoints", "exit", "health", "notes",
+        "ports", "project", "reason", "restarts", "run", "runs", "state", "state_since", "wanted",
+    )  # fmt: skip
+
     def __init__(self, project: str, config: ServiceConfig, *, world: World, wish: Wish) -> None:
         self.project = project
         self.config = config
@@ -40,13 +45,14 @@ class Standing:
         self.restarts = 0
         self.endpoints: tuple[Endpoint, ...] = ()
         self.run: Run | None = None
-        self.runs: deque[Run] = deque()
+        # Lists, though they are used as queues: they are short, and an empty deque has 740 bytes.
+        self.runs: list[Run] = []
         """Every run whose output can still be read, oldest first; the present one included."""
         self.by = ""
         self.state_since = world.clock.now()
         self.notes: tuple[str, ...] = ()
         self._world = world
-        self._orders: deque[Order] = deque()
+        self._orders: list[Order] = []
         self._obeying: Order | None = None
         self._due = False
         self._outcome = wish.outcome

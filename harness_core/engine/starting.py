@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -50,6 +49,8 @@ class Startable:
 
 class Starter:
     """The launching half of one supervisor."""
+
+    __slots__ = ("_constant", "_freed", "_supervisor", "_tasks", "_world")
 
     def __init__(self, supervisor: Supervisor, world: World) -> None:
         self._supervisor = supervisor
@@ -182,7 +183,7 @@ class Starter:
         place = self._world.drivers.executor(config.type).place(config.config)
         return innermost_place(place, self._world.drivers.layers(config.layers))
 
-    def dispose_old(self, runs: deque[Run]) -> None:
+    def dispose_old(self, runs: list[Run]) -> None:
         """Free what finished runs hold, but for the newest `logs.keep_runs`."""
         finished = [run for run in runs if run.exit is not None or run is not self._supervisor.run]
         keep = self._supervisor.config.logs.keep_runs
@@ -190,10 +191,10 @@ class Starter:
             runs.remove(run)
             self.own(asyncio.get_running_loop().create_task(self._dispose(run)))
 
-    async def dispose_all(self, runs: deque[Run]) -> None:
+    async def dispose_all(self, runs: list[Run]) -> None:
         """Free what every finished run holds, and the ports that were chosen for this service."""
         while runs:
-            await self._dispose(runs.popleft())
+            await self._dispose(runs.pop(0))
         me = (self._supervisor.project, self._supervisor.name)
         for port in [port for port, owner in self._world.ports.items() if owner == me]:
             del self._world.ports[port]

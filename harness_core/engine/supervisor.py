@@ -59,11 +59,16 @@ BEYOND_REACH = frozenset({State.UNREACHABLE, State.STOP_STUCK})
 class Supervisor(Standing):
     """Runs one service as its configuration and the orders say."""
 
+    __slots__ = (
+        "_ending", "_failures", "_killing", "_lost", "_poke", "_prober", "_reachable", "_sick", "_starter", "_stopping",
+        "_target",
+    )  # fmt: skip
+
     def __init__(self, project: str, config: ServiceConfig, *, world: World, wish: Wish) -> None:
         super().__init__(project, config, world=world, wish=wish)
         self._starter = Starter(self, world)
         self._poke = asyncio.Event()
-        self._kill_now = asyncio.Event()
+        self._killing: asyncio.Event | None = None
         self._failures = Failures()
         self._reachable = True
         self._stopping = False
@@ -143,6 +148,13 @@ class Supervisor(Standing):
         self._kill_now.set()
         self._poke.set()
         self._changed()
+
+    @property
+    def _kill_now(self) -> asyncio.Event:
+        """Set when the stop that is going on or comes next is to go straight to KILL."""
+        if self._killing is None:
+            self._killing = asyncio.Event()
+        return self._killing
 
     def report(self, change: Change) -> None:
         """Take in what a plugin noticed about the present run."""
@@ -227,7 +239,7 @@ class Supervisor(Standing):
                 if self._lost is not None:
                     await self._find_again(self._lost)
                 elif self._orders:
-                    await self._obey(self._orders.popleft())
+                    await self._obey(self._orders.pop(0))
                 elif self.run is None:
                     if not self._due:
                         await self._race(self._until_due())
@@ -301,7 +313,7 @@ class Supervisor(Standing):
 
     async def _begin(self) -> None:
         """A run, once the dependencies allow; or an outcome that says why not."""
-        self._kill_now.clear()
+        self._killing = None
         missing = self._starter.missing()
         if missing:
             self._move(State.DRIVER_MISSING, missing)
@@ -419,7 +431,7 @@ class Supervisor(Standing):
         while not ended.done():
             while self._orders and self._orders[0].kind is OrderKind.START:
                 # It runs: whoever asked has what was asked for, and the probes go on.
-                self._obey_start(self._orders.popleft())
+                self._obey_start(self._orders.pop(0))
             if self._orders or self.config.health_check != watched:
                 raise Interrupted
             if self._sick:
