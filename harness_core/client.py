@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ class Stream:
         self._id = id
         self._items: deque[dict[str, Any]] = deque()
         self._reply: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> int:
+        """The request's id on its connection, by which other requests may name it."""
+        return self._id
 
     @property
     def ended(self) -> bool:
@@ -153,7 +159,7 @@ class Client:
             self._replies.pop(id, None)
 
     def stream(self, request: Request) -> Stream:
-        """The items of a streaming request, as they come."""
+        """The items of a streaming request, as they come; of any other only the result."""
         id = self._next_id()
         stream = self._streams[id] = Stream(self, id)
         self._send(id, request)
@@ -168,6 +174,18 @@ class Client:
                     return stream
             if not self._pump(deadline):
                 return None
+
+    def attend(self, descriptors: Collection[int]) -> list[int]:
+        """Take in what has arrived, after waiting until something has, or until one of these can be read: those that can."""
+        here = self._transport.ready(0)
+        poll = select.poll()
+        for descriptor in descriptors:
+            poll.register(descriptor, select.POLLIN)
+        if not here:
+            poll.register(self._transport.fileno(), select.POLLIN)
+        ready = [descriptor for descriptor, _ in poll.poll(0 if here else None)]
+        self._pump(time.monotonic())
+        return [descriptor for descriptor in ready if descriptor in descriptors]
 
     def close(self) -> None:
         """Let go; the daemon ends what this connection still streams, never what it was asked to do."""

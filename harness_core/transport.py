@@ -71,6 +71,9 @@ class Transport(Protocol):
     def receive(self) -> list[str]:
         """The texts that have arrived; never waits."""
 
+    def fileno(self) -> int:
+        """What can be polled for reading while `ready` says no."""
+
     def close(self) -> None:
         """Let go."""
 
@@ -107,6 +110,10 @@ class WebSocketTransport:
         if not texts:
             self._check_ended()
         return texts
+
+    def fileno(self) -> int:
+        """The socket."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """Say goodbye where that costs no wait, and let go."""

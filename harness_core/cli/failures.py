@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     TIMEOUT = 5
     REFUSED = 6
     INTERNAL = 70
+    NO_COMMAND = 127
 
 
 class UsageFault(HarnessError):
@@ -43,6 +44,12 @@ class NoValue(HarnessError):
     kind = "reference.unresolved"
 
 
+class NoSuchCommand(HarnessError):
+    """The command that was to run inside a service is not there."""
+
+    kind = "exec.command-not-found"
+
+
 class Finish(Exception):
     """Ends the command with this exit code; all there is to say has been said."""
 
@@ -54,6 +61,8 @@ class Finish(Exception):
 _BY_PREFIX: Mapping[str, ExitCode] = {
     "usage": ExitCode.USAGE,
     "service.unknown": ExitCode.USAGE,
+    "signal.unknown": ExitCode.USAGE,
+    "exec.command-not-found": ExitCode.NO_COMMAND,
     "config.": ExitCode.CONFIG,
     "plugin.missing": ExitCode.CONFIG,
     "daemon.": ExitCode.UNREACHABLE,

@@ -13,7 +13,7 @@ from harness_core.cli.failures import Finish, UsageFault, exit_code_of
 from harness_core.cli.lazy import LazyGroup, UnknownName
 from harness_core.cli.output import Output
 from harness_core.cli.render_error import error_json, error_lines
-from harness_core.cli.settings import Settings
+from harness_core.cli.settings import Settings, parsed_settings
 from harness_core.contracts.errors import HarnessError
 
 COMMANDS = {
@@ -25,6 +25,9 @@ COMMANDS = {
     "status": "Show what runs, how well, and where it is reached.",
     "logs": "Show the output of services, merged in time order.",
     "events": "Show what happened to services, oldest first.",
+    "exec": "Run a command inside a running service.",
+    "attach": "See what a service writes, byte by byte, and type into it.",
+    "signal": "Send a signal to the main process of a service.",
     "why": "Explain in words why a service is in its state.",
     "health": "Run the health checks now and show what they say.",
     "env": "Look at the environment of services.",
@@ -101,7 +104,11 @@ def _flushed(code: int) -> int:
 def _run(arguments: list[str], output: Output) -> int:
     try:
         with cli.make_context("harness", arguments) as context:
-            return int(cli.invoke(context) or 0)
+            try:
+                return int(cli.invoke(context) or 0)
+            finally:
+                # What stands behind `exec SERVICE` are words of another command: now it is known which were ours.
+                output.settings = parsed_settings(context) or output.settings
     except click.exceptions.Exit as e:
         return e.exit_code
     except Finish as e:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from harness_core.cli.output import Output
-from harness_core.cli.settings import Settings, settings_of
+from harness_core.cli.settings import Settings, begin
 
 if TYPE_CHECKING:
     from harness_core.client import Client
@@ -87,7 +87,7 @@ def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         context = click.get_current_context()
-        settings = settings_of(context)
+        settings = begin(context)
         session = Session(settings, Output(settings))
         context.call_on_close(session.close)
         return command(session, *args, **kwargs)

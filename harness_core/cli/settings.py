@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 _KEY = "harness.settings"
+_BEGUN = "harness.begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
 def settings_of(context: click.Context) -> Settings:
     """What was said before and after the subcommand; the later one wins, files add up."""
     return Settings(**context.meta.get(_KEY, {}))
+
+
+def parsed_settings(context: click.Context) -> Settings | None:
+    """The same, once a command was begun with it; before, nobody knows which words are options."""
+    return settings_of(context) if context.meta.get(_BEGUN) else None
+
+
+def begin(context: click.Context) -> Settings:
+    """The settings that a command begins with."""
+    context.meta[_BEGUN] = True
+    return settings_of(context)
 
 
 def global_options(*, taken: frozenset[str]) -> list[click.Option]:

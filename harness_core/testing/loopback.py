@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -159,9 +159,14 @@ class LoopbackTransport:
         """The texts that are here."""
         return self._channel.take()
 
+    def fileno(self) -> int:
+        """What can be polled for reading."""
+        return self._channel.bell
+
     def close(self) -> None:
         """Let go."""
         self._channel.call(self._session.close)
+        self._channel.hang_up()
 
 
 class _Channel:
@@ -175,10 +180,12 @@ class _Channel:
         self._ended: str | None = None
         self._room = asyncio.Event()
         self._room.set()
+        self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def send(self, text: str) -> None:
         with self._news:
             self._texts.append(text)
+            self._ring()
             self._size += len(text)
             if self._size >= _ROOM:
                 self._room.clear()
@@ -190,6 +197,7 @@ class _Channel:
     def close(self, reason: str) -> None:
         with self._news:
             self._ended = reason
+            self._ring()
             self._news.notify_all()
 
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -197,6 +205,16 @@ class _Channel:
             self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:  # the loop is closed
             self.close("the daemon has ended")
+
+    def hang_up(self) -> None:
+        with self._news:
+            if self.bell >= 0:
+                os.close(self.bell)
+                self.bell = -1
+
+    def _ring(self) -> None:
+        if self.bell >= 0:
+            os.eventfd_write(self.bell, 1)
 
     def ready(self, timeout: float | None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -212,6 +230,9 @@ class _Channel:
         with self._news:
             texts = list(self._texts)
             self._texts.clear()
+            if self.bell >= 0 and self._ended is None:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self.bell)
             self._size = 0
             if not texts and self._ended is not None:
                 raise ConnectionLost(self._ended)
