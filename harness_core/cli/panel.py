@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import product
 
 from harness_core.cli.board import Board, Row, counts, spinner
 from harness_core.cli.fitting import cut
@@ -113,13 +114,13 @@ def _foot(
             return [*told, line(Span("any key goes back", Style.FAINT))]
     narrowed = (Span(" · ", Style.FAINT), Span(f"only '{visible(view.filter)}'", Style.CARE)) if view.filter else ()
     rows = list(board.rows.values())
-    # Where the counts leave no room for a single key, there are fewer of them.
-    for numbers in (counts(rows), _few_counts(rows)):
-        shown = line(Span(name, Style.STRONG), "  ", *numbers, *narrowed, " ")
-        hints = _hints(columns - width(shown), view, keys=keys, stopping=stopping)
-        if hints:
-            break
-    return [line(*shown, *hints)]
+    heads = [line(Span(name, Style.STRONG), "  ", *numbers, *narrowed, " ") for numbers in (counts(rows), _few_counts(rows))]
+    # Rather fewer numbers than fewer keys: those are told above, these nowhere else.
+    for hints in _hints(view, keys=keys, stopping=stopping):
+        for head, hint in product(heads, hints):
+            if width(head) + width(hint) <= columns:
+                return [line(*head, *hint)]
+    return [heads[-1][:-1]]
 
 
 def _few_counts(rows: Sequence[Row]) -> Line:
@@ -129,17 +130,17 @@ def _few_counts(rows: Sequence[Row]) -> Line:
     return line(f"{running}/{len(rows)} running", *((Span(" · ", Style.FAINT), *counts(bad)) if bad else ()))
 
 
-def _hints(room: int, view: View, *, keys: bool, stopping: bool) -> Line:
-    """What the keys do, as much as there is room for."""
+def _hints(view: View, *, keys: bool, stopping: bool) -> list[list[Line]]:
+    """What the keys do, in more and in fewer words."""
     if stopping or not keys:
-        said = line(Span(f"  {'Ctrl-C again kills at once' if stopping else 'Ctrl-C stops'}", Style.FAINT))
-        return said if width(said) <= room else ()
+        return [[line(Span(f"  {'Ctrl-C again kills at once' if stopping else 'Ctrl-C stops'}", Style.FAINT))]]
     first = (("Esc", "show all"),) if view.filter else ()
-    for told in ((*first, *_SHORT), (*first, *_SHORT[:-1]), (*first, *_SHORT[-2:]), _SHORT[-2:-1]):
-        spans = line(*(part for key, word in told for part in ("  ", Span(key, Style.STRONG), Span(f" {word}", Style.FAINT))))
-        if width(spans) <= room:
-            return spans
-    return ()
+    all_of_them = [_told((*first, *_SHORT)), _told((*first, *_SHORT[:-1]))]
+    return [all_of_them, [_told((*first, *_SHORT[-2:])), _told(_SHORT[-2:-1])]]
+
+
+def _told(keys: Sequence[tuple[str, str]]) -> Line:
+    return line(*(part for key, word in keys for part in ("  ", Span(key, Style.STRONG), Span(f" {word}", Style.FAINT))))
 
 
 def _choices(view: View, names: Sequence[str], columns: int) -> Line:
