@@ -259,21 +259,27 @@ def test_a_system_that_will_not_run_it_after_all_changes_nothing(home, tools):
     assert (again.replaced, again.crashed, again.hello.epoch) == (True, False, before.epoch)
 
 
-def test_a_transient_command_may_end_or_is_ended_and_told_so(home, tools):
+def test_a_transient_command_may_end_or_is_ended_and_told_so_and_none_is_begun(home, tools):
+    checked = home.folder / "checked"
+    code = other_code(home.folder, file="code.py", change=f"\nif '--check' in sys.argv: open({str(checked)!r}, 'w').close()\n")
+
     async def story(client):
         short = await client.exec(None, ["sh", "-c", "sleep 0.3; exit 3"], env=ENV)
         long = await client.exec(None, ["sleep", "1000"], env=ENV)
-        replacing = asyncio.ensure_future(client.replace(code=other_code(home.folder)))
-        code = (await short.wait()).code
-        late = await client.exec(None, ["sh", "-c", "exit 9"], env=ENV)
+        replacing = asyncio.ensure_future(client.replace(code=code))
+        await client.list()
+        tools.eventually(lambda: checked.exists() and not tools.processes_with(code))
+        for _ in range(2):
+            await client.list()  # by now it knows how the check has ended, and waits for the two
+        late = await client.exec(None, ["sh", "-c", "sleep 2.2; exit 9"], env=ENV, timeout=20)
         await replacing
-        return code, await long.wait(), (await late.wait()).code
+        return (await short.wait()).code, await long.wait(), await late.wait()
 
-    code, long, late = home.play(story)
+    code_of_short, long, late = home.play(story)
 
-    assert code == 3
+    assert code_of_short == 3
     assert (long.signal, long.reason) == ("KILL", "replaced")
-    assert late == 9, "what was asked for meanwhile is begun by the new keeper"
+    assert late.code == 9, "what was asked for meanwhile is begun by the new keeper"
     assert not os.listdir(home.state / "execs")
 
 
@@ -323,21 +329,26 @@ def test_a_keeper_on_a_full_disk_is_replaced_without_writing(home, tools, monkey
     assert exit.signal == "TERM"
 
 
-def test_a_term_during_it_is_obeyed_afterwards(home, tools):
-    change = "\n_close = close_on_exec\ndef close_on_exec():\n    os.kill(os.getpid(), signal.SIGTERM)\n    _close()\n"
+@pytest.mark.parametrize("name", ["HUP", "TERM"])
+def test_a_signal_during_it_is_obeyed_afterwards(home, tools, name):
+    # The new code gets it when it has no handlers yet, whose default would be death.
+    change = f"\n_close = close_on_exec\ndef close_on_exec():\n    os.kill(os.getpid(), signal.SIG{name})\n    _close()\n"
     code = other_code(home.folder, file="state.py", change=change)
 
     async def story(client):
         started = await client.spawn(home.command("sleep", "1000"))
         pid = client.hello.pid
-        await client.replace(code=code)
-        tools.eventually(lambda: not tools.alive(pid))
-        return started
+        result = await client.replace(code=code)
+        if name == "TERM":
+            tools.eventually(lambda: not tools.alive(pid))
+        return started, result, await client.info("r1")
 
-    started = home.play(story)
+    started, result, info = home.play(story)
 
     assert tools.alive(started.pid)
-    assert [info.pid for info in home.play(lambda client: client.list())] == [started.pid]
+    assert info.pid == started.pid
+    if name == "HUP":
+        assert not result.crashed
     assert not (home.state / "keeper.log").exists()
 
 
