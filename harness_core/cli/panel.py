@@ -117,9 +117,9 @@ def _foot(
     heads = [line(Span(name, Style.STRONG), "  ", *numbers, *narrowed, " ") for numbers in (counts(rows), _few_counts(rows))]
     # Rather fewer numbers than fewer keys: those are told above, these nowhere else.
     for hints in _hints(view, keys=keys, stopping=stopping):
-        for head, hint in product(heads, hints):
-            if width(head) + width(hint) <= columns:
-                return [line(*head, *hint)]
+        for head, keys_told in product(heads, hints):
+            if width(head) + width(keys_told) <= columns:
+                return [line(*head, *keys_told)]
     return [heads[-1][:-1]]
 
 
