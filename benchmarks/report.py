@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plot import loglog
+from benchmarks.reasons import REASONS
 from benchmarks.results import Results
 from benchmarks.rows import HOLD, ROWS, SCALE, SIZES, Row
 
@@ -128,7 +129,7 @@ def _reasons(results: Results, rows: list[Row]) -> Iterator[str]:
         if value is None or row.holds(value, row.wants * factor):
             continue
         what = "wanted" if row.holds(value, row.must * factor) else "**must**"
-        missed.append(f"- {row.label}: {what}. {row.why or 'No reason is known yet.'}")
+        missed.append(f"- {row.label}: {what}. {REASONS.get(row.label, 'No reason is known yet.')}")
     if missed:
         yield "What does not hold, and why:\n"
         yield from missed

@@ -31,8 +31,6 @@ class Row:
     reference: Mapping[str, float] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
     """tools that do not do the same: shown nowhere in this row"""
-    why: str = ""
-    """why a limit that does not hold does not"""
 
     def harness(self, results: Results) -> float | None:
         """Harness's figure."""

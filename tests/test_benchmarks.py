@@ -17,6 +17,7 @@ from benchmarks.case import Bench, bench
 from benchmarks.drivers import DRIVERS, Harness, Service
 from benchmarks.measures import measures
 from benchmarks.plot import loglog
+from benchmarks.reasons import REASONS
 from benchmarks.results import Results
 from benchmarks.rows import HOLD, ROWS, SCALE, Row
 
@@ -151,6 +152,10 @@ def test_every_row_reads_a_measure_that_is_taken():
 
     assert spy.asked <= set(measures())
     assert spy.asked >= {"start-many", "warm-more", "hold-1000", "followers-200", "idle"}
+
+
+def test_every_reason_belongs_to_a_row():
+    assert set(REASONS) <= {row.label for row in (*ROWS, *HOLD)}
 
 
 class Spy(Results):

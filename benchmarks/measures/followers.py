@@ -38,4 +38,4 @@ def following(bench: Bench, kind: type[Driver], *, count: int, seconds: float) -
         if figures is None:
             raise RuntimeError(f"the followers ended with {followers.returncode}; they said why on stderr")
         resident = processes.resident(daemon)
-        return {**figures, "followers": count, "cpu_us": spent * 1e6 / figures["count"], "daemon_kB": resident}
+        return {**figures, "followers": count, "cpu_us": spent * 1e6 / max(1, figures["count"]), "daemon_kB": resident}
