@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PROTOCOL = "1.0"
+ACK_AFTER = 0.05
+"""Seconds that an acknowledgement may wait for a request to go with."""
 SPAWNS_AT_ONCE = 8
 """Spawns that are sent without waiting for more."""
 
@@ -375,13 +377,15 @@ class Client:
             note = Note(kind=message["kind"], text=message["text"], run=run, at=message["at"])
             for tell in list(self._note_watchers):
                 tell(note)
+        # With the next request, or by itself soon: each message wakes the keeper, and what follows an event should not wait.
+        self._link.hold('{"op":"ack","seq":%d}\n' % self._cursor)
         if not self._ack_planned:
             self._ack_planned = True
-            asyncio.get_running_loop().call_soon(self._ack)
+            asyncio.get_running_loop().call_later(ACK_AFTER, self._ack)
 
     def _ack(self) -> None:
         self._ack_planned = False
-        self._link.post({"op": "ack", "seq": self._cursor})
+        self._link.release()
 
     def _stir(self, run: str) -> None:
         for moved in self._waiters.get(run, ()):

@@ -47,6 +47,7 @@ class Link:
         self._writer: ByteWriter | None = None
         self._pending: dict[int, tuple[asyncio.Future[dict[str, Any]], Take | None]] = {}
         self._next_id = 0
+        self._held = ""
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._moves: list[asyncio.Future[None]] = []
@@ -100,7 +101,18 @@ class Link:
     def post_text(self, message: str) -> None:
         """``post`` what is JSON already."""
         if self._writer is not None:
-            self._writer.write(message.encode() + b"\n")
+            held, self._held = self._held, ""
+            self._writer.write((held + message).encode() + b"\n")
+
+    def hold(self, line: str) -> None:
+        """Send a line together with the next message, instead of one that is held already; nothing on a lost link."""
+        self._held = line if self._writer is not None else ""
+
+    def release(self) -> None:
+        """Send what is held, if anything still is."""
+        if self._held and self._writer is not None:
+            self._writer.write(self._held.encode())
+        self._held = ""
 
     def expect(self, take: Take | None = None) -> tuple[int, asyncio.Future[dict[str, Any]]]:
         """A fresh request id and the future of its reply.
@@ -211,6 +223,7 @@ class Link:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+            self._held = ""
         for reply, _ in self._pending.values():
             if not reply.done():
                 reply.set_exception(LinkLost(f"the link to the keeper was lost ({self.cause})"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 
@@ -52,11 +52,15 @@ class Spawn:
     def to_wire(self) -> dict[str, Any]:
         """The JSON object of this request."""
         # Not asdict: it copies the whole environment value by value, which costs more than the rest of a spawn's request.
-        wire = {f.name: getattr(self, f.name) for f in fields(self)}
-        wire["limits"], wire["logs"] = asdict(self.limits), asdict(self.logs)
-        wire["argv"], wire["env"], wire["labels"] = [*self.argv], {**self.env}, {**self.labels}
-        wire["prologue"] = base64.b64encode(self.prologue).decode()
-        return wire
+        return {
+            **vars(self),
+            "limits": {**vars(self.limits)},
+            "logs": {**vars(self.logs)},
+            "argv": [*self.argv],
+            "env": {**self.env},
+            "labels": {**self.labels},
+            "prologue": base64.b64encode(self.prologue).decode(),
+        }
 
 
 @dataclass(frozen=True)
