@@ -69,7 +69,7 @@ OUTCOME = {
         },
         {
             "name": "migrate", "reached": False, "pending": False, "already": False, "state": "failed", "endpoints": {},
-            "reason": "exited with code 2 before it was healthy", "exit": exited(2),
+            "reason": "exited with code 2 before it was \x1b[1mhealthy\x1b[0m", "exit": exited(2),
             "last_lines": [
                 "loading the settings",
                 "Traceback (most recent call last):",

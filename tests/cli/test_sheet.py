@@ -52,6 +52,17 @@ def test_what_is_fitted_fits(width):
     assert max(len(plain(one)) for one in lines) <= width
 
 
+@pytest.mark.parametrize("width", range(12, 30))
+def test_where_nothing_can_be_dropped_everything_is_cut_and_no_row_is_folded(width):
+    columns = (Column("service", shrinks=True, narrowest=24, middle=True), Column("state", shrinks=True, narrowest=11))
+    rows = ((line("a-name-of-more-than-24-letters-1"), line("failed (exit 1)")), (line("b"), line("running")))
+
+    lines = Sheet(columns, rows).fit(width).drawn()
+
+    assert len(lines) == 3
+    assert max(len(plain(one)) for one in lines) <= width
+
+
 def test_empty_columns_are_left_out_unless_they_identify():
     kept = sheet(("x", "", "1", "")).without_empty()
 
