@@ -52,6 +52,7 @@ def offered(harness, words: str, *, shell: str = "fish") -> list[str]:
         ("-f ''", [":files"]),
         ("status --file serv", [":files"]),
         ("version x", []),
+        ("signal api US", ["USR1", "USR2"]),
     ],
 )
 def test_the_last_word_is_completed(shop, words, candidates):
