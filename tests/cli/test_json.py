@@ -31,13 +31,13 @@ def commands(group: LazyGroup = cli, path: tuple[str, ...] = ()) -> Iterator[tup
 ALL = {" ".join(path): command for path, command in commands()}
 
 
-def words_for(command: click.Command) -> list[str]:
+def words_for(path: str) -> list[str]:
     """What the command must at least be given."""
     words: list[str] = []
-    for param in command.params:
+    for param in ALL[path].params:
         if isinstance(param, click.Argument) and param.required:
             words.append(param.type.choices[0] if isinstance(param.type, click.Choice) else "api")
-    return words
+    return [*words, "--", "true"] if path == "exec" else words
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_wrong_option_is_a_usage_error_in_json(nowhere, capsys, path):
 
 @pytest.mark.parametrize("path", sorted(set(ALL) - ASK_NOBODY))
 def test_what_can_not_be_carried_out_is_an_error_in_json(nowhere, capsys, path):
-    code = main([*path.split(), *words_for(ALL[path]), "--json"])
+    code = main([*path.split(), "--json", *words_for(path)])
 
     assert failure(capsys, code)["kind"] in ("config.not-found", "state.insecure")
 
@@ -84,7 +84,7 @@ def test_what_can_not_be_carried_out_is_an_error_in_json(nowhere, capsys, path):
 def test_a_configuration_with_errors_is_an_error_in_json_or_does_not_matter(nowhere, capsys, path):
     (nowhere / "services.yaml").write_text("services: { api: { type: process, comand: x } }\n")
 
-    code = main([*path.split(), *words_for(ALL[path]), "--json"])
+    code = main([*path.split(), "--json", *words_for(path)])
 
     error = failure(capsys, code)
     assert error["kind"] in ("config.invalid", "state.insecure")
@@ -101,7 +101,7 @@ def test_words_that_mean_nothing_are_a_usage_error_in_json(nowhere, capsys, word
 
 @pytest.mark.parametrize("path", sorted(ASK_NOBODY - {"api"}))
 def test_what_asks_nobody_answers_with_one_object(nowhere, capsys, path):
-    code = main([*path.split(), *words_for(ALL[path]), "--json"])
+    code = main([*path.split(), "--json", *words_for(path)])
 
     out = capsys.readouterr().out
     assert out.count("\n") == 1
