@@ -74,7 +74,7 @@ def test_the_environment_is_the_given_one_and_the_marks(home, tools):
     _, said = report(home, tools, env={"A": "1"})
 
     said["env"].pop("LC_CTYPE", None)  # Python's own
-    marks = {"HARNESS_PROJECT": "p", "HARNESS_SERVICE": "api", "HARNESS_RUN": "r1"}
+    marks = {"HARNESS_PROJECT": "p", "HARNESS_SERVICE": "api", "HARNESS_RUN": "r1", "HARNESS_KEEPER": str(home.state)}
     assert said["env"] == {"PATH": os.environ["PATH"], "A": "1", **marks}
 
 

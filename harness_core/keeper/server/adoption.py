@@ -97,14 +97,14 @@ def _last_records(keeper: Keeper) -> tuple[dict[str, dict[str, Any]], dict[str, 
 
 def _find_unrecorded(keeper: Keeper, run: Run) -> bool:
     """Find a run whose keeper died between its start and the note of it: by its tag, as leader of its session."""
-    tag = run.marks().tag
+    marks = run.marks()
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         pid = int(name)
         try:
             with open("/proc/%d/environ" % pid, "rb") as file:
-                tagged = tag in file.read().split(b"\0")
+                tagged = marks.fit(file.read())
             if tagged and int(kernel.stat_fields(pid)[3]) == pid and not _is_transient(pid):
                 run.pid, run.start_ticks, run.boot_id = pid, kernel.start_ticks(pid), keeper.boot_id
                 run.started_at = os.stat("/proc/%d" % pid).st_mtime

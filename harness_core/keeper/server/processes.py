@@ -25,6 +25,13 @@ class Marks(NamedTuple):
     """Output FIFOs: an orphan that cleared its environment still holds them."""
     foreign: bool = False
     """Started by an earlier keeper: its orphans are not our children, but process 1's or another subreaper's."""
+    keeper: bytes = b""
+    """``HARNESS_KEEPER=…`` besides: runs of another keeper may have the same names."""
+
+    def fit(self, environment: bytes) -> bool:
+        """Whether an environment has the tag."""
+        entries = environment.split(b"\0")
+        return self.tag in entries and (not self.keeper or self.keeper in entries)
 
 
 class Snapshot:
@@ -80,7 +87,7 @@ class Snapshot:
         if parent == self._me and self._session[pid] == marks.pid:
             return True
         environment, outputs = self._marks_of(pid)
-        return marks.tag in environment.split(b"\0") or any(path in outputs for path in marks.fifos)
+        return marks.fit(environment) or any(path in outputs for path in marks.fifos)
 
     def _marks_of(self, pid: int) -> tuple[bytes, tuple[str, ...]]:
         if pid not in self._marked:

@@ -71,8 +71,9 @@ class Run:
 
     def marks(self) -> Marks:
         """What its processes can be told by."""
-        tag = b"HARNESS_RUN=" + self.run.encode()
-        return Marks(self.pid, self.live, tag, tuple(path for path, _ in self.fifos), foreign=self.foreign)
+        tag, fifos = b"HARNESS_RUN=" + self.run.encode(), tuple(path for path, _ in self.fifos)
+        keeper = b"HARNESS_KEEPER=" + os.fsencode(os.path.dirname(os.path.dirname(self.folder)))
+        return Marks(self.pid, self.live, tag, fifos, foreign=self.foreign, keeper=keeper)
 
     def store(self, data: memoryview, stream: int) -> None:
         """Keep a piece of output and wake who waits for it."""

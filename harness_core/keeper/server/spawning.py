@@ -61,6 +61,7 @@ def spawn(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
     env = {
         **request["env"],
         "HARNESS_PROJECT": request["project"], "HARNESS_SERVICE": request["service"], "HARNESS_RUN": request["run"],
+        "HARNESS_KEEPER": keeper.state_dir,
     }  # fmt: skip
     prologue = _prologue(request)
     command = launch.look_up(request["argv"], env, request["cwd"], request.get("user"))

@@ -131,7 +131,7 @@ class Transient:
         self.abandon()
 
     def _start(self, request: dict[str, Any]) -> None:
-        env = {**request["env"], "HARNESS_EXEC": self.name}
+        env = {**request["env"], "HARNESS_EXEC": self.name, "HARNESS_KEEPER": self._keeper.state_dir}
         if self.run is not None:
             run = self._keeper.find(self.run)
             env.update(HARNESS_PROJECT=run.project, HARNESS_SERVICE=run.service, HARNESS_RUN=run.run)

@@ -104,6 +104,7 @@ async def test_the_environment_is_the_specs_and_our_mark_and_nothing_else(here):
         seen = json.loads(await said(bench, spec))
 
     seen.pop("LC_CTYPE", None)  # Python sets it by itself where no locale is set
+    assert os.path.isabs(seen.pop("HARNESS_KEEPER"))
     assert seen == {**env, "HARNESS_PROJECT": spec.project, "HARNESS_SERVICE": spec.service, "HARNESS_RUN": spec.run}
 
 
