@@ -98,13 +98,16 @@ def _description(item: CompletionItem, shell: str) -> str:
 
 
 def _with_values_apart(words: list[str]) -> list[str]:
-    """The words as click takes them: bash makes three of `--format=dot`."""
+    """The words as click takes them: bash makes three of `--format=dot`, and of `NAME=value`, which is one."""
     apart: list[str] = []
-    for word in words:
+    for number, word in enumerate(words):
         if word == "=" and apart and apart[-1].startswith("--"):
             continue
-        apart.append(word)
-    if words[-1] == "=":
+        if apart and apart[-1] and "=" in (word, words[number - 1]) and not apart[-1].startswith("-"):
+            apart[-1] += word
+        else:
+            apart.append(word)
+    if words[-1] == "=" and apart[-1].startswith("--"):
         apart.append("")
     return apart
 
