@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness_core.contracts.command import Command
 from harness_core.contracts.errors import Ambiguous, NotFound, NotSupported
 from harness_core.contracts.execution import AttachedHandle, Attacher, ProcessHandle
 from harness_core.contracts.offer import Capability
@@ -161,6 +162,17 @@ class AttacherContract(OfferContract):
             stats = await handle.stats()
 
             assert (stats.memory, stats.cpu_seconds, stats.processes) != (None, None, None)
+
+    @case(Capability.EXEC, Capability.TTY)
+    async def test_a_command_beside_it_gets_a_terminal_of_the_size_asked_for(self, bench: AttacherBench) -> None:
+        async with self._attached(bench) as (handle, _):
+            env = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+            session = await handle.exec(Command(("sh", "-c", "stty size"), env=env, stdin=True, tty=True, size=(33, 44)))
+
+            shown = b"".join([chunk.data async for chunk in session.output()])
+
+            await session.aclose()
+            assert shown.split() == [b"33", b"44"]
 
     @case(lacks=Capability.OUTPUT)
     async def test_output_is_refused_where_it_is_not_declared(self, bench: AttacherBench) -> None:
