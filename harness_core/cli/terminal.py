@@ -31,6 +31,11 @@ class Terminal:
         self._off: set[bytes] = set()
 
     @property
+    def hears(self) -> bool:
+        """Whether there is a standard input at all; where it was closed, its number may be anybody's by now."""
+        return sys.stdin is not None
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows and columns; 24 × 80 where nobody says."""
         for number in (1, 0, 2):

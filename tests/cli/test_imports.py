@@ -34,7 +34,7 @@ def test_help_imports_no_command():
     assert not any(module.startswith("harness_core.cli.commands.") for module in imported("--help"))
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["stop"], ["logs"], ["status", "--json"]])
+@pytest.mark.parametrize("arguments", [["status"], ["stop"], ["logs"], ["status", "--json"], ["exec", "one", "true"]])
 def test_the_fast_path_needs_neither_asyncio_nor_rich_nor_plugins(harness, arguments):
     harness.write("version: '1.0'\nname: quick\nservices:\n  one: {type: process, command: [sleep, '1000']}\n")
     harness.ok("up", "-d")

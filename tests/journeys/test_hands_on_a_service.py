@@ -148,6 +148,15 @@ def test_in_a_pipe_a_command_inside_is_like_any_other(up):
     assert [json.loads(line)["type"] for line in said.stdout.splitlines()] == ["opened", "output", "exit"]
 
 
+def test_with_its_own_input_closed_it_reads_nobody_elses(up):
+    said = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *up.command, "exec", "calm", "cat"],
+        capture_output=True, env=up.env, cwd=up.project, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (said.returncode, said.stdout, said.stderr) == (0, b"", b"")
+
+
 def test_a_reader_that_leaves_ends_it_quietly(up, eventually):
     inside = subprocess.Popen(
         [*up.command, "exec", "calm", "yes", "to-nobody"],

@@ -23,7 +23,9 @@ def attach(session: Session, service: str, stdin: bool, detach_keys: str, tail: 
     except ValueError as e:
         raise UsageFault(f"--detach-keys: {e}") from None
     request = AttachService(project=session.project(), service=service, tail=tail)
-    return Onlooker(session, request, terminal=Terminal(), keys=detach_keys, detach=detach, stdin=stdin).run()
+    terminal = Terminal()
+    stdin = stdin and terminal.hears
+    return Onlooker(session, request, terminal=terminal, keys=detach_keys, detach=detach, stdin=stdin).run()
 
 
 command = HarnessCommand(

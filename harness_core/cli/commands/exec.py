@@ -41,7 +41,8 @@ def execute(
         variables.setdefault("TERM", os.environ["TERM"])
     rows, columns = terminal.size
     request = OpenExec(
-        project=session.project(), service=service, command=command, env=variables, cwd=working_dir, stdin=stdin, tty=tty,
+        project=session.project(), service=service, command=command, env=variables, cwd=working_dir,
+        stdin=stdin and terminal.hears, tty=tty,
         rows=rows, columns=columns,
     )  # fmt: skip
     try:
