@@ -28,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def python(*argv: str, installed: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def python(*argv: str, installed: Path, timeout: float = 180) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{ROOT}"}
     return subprocess.run(
         [sys.executable, *argv], env=env, cwd=installed, capture_output=True, text=True, timeout=timeout, check=False
