@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import os
 import shutil
 import signal
@@ -16,6 +18,7 @@ import pytest
 import harness_core
 from harness_core.keeper import KeeperError, Refused
 from harness_core.keeper.bundle import bundle
+from harness_core.keeper.local import connect_local
 
 COUNTER = "import os, sys, time\nfor n in range(300): os.write(1, b'%d\\n' % n); time.sleep(0.003)\nsys.exit(int(sys.argv[1]))"
 COUNTED = b"".join(b"%d\n" % n for n in range(300))
@@ -259,18 +262,27 @@ def test_a_system_that_will_not_run_it_after_all_changes_nothing(home, tools):
     assert (again.replaced, again.crashed, again.hello.epoch) == (True, False, before.epoch)
 
 
-def test_a_transient_command_may_end_or_is_ended_and_told_so_and_none_is_begun(home, tools):
-    checked = home.folder / "checked"
-    code = other_code(home.folder, file="code.py", change=f"\nif '--check' in sys.argv: open({str(checked)!r}, 'w').close()\n")
+async def until_it_leaves(home):
+    """Return once the keeper has checked the new code: it begins no command any more."""
+    reader, writer = await connect_local(home.state)
+    for number in itertools.count():
+        request = {"op": "exec", "id": number, "exec": f"probe{number}", "argv": ["true"], "env": ENV, "cwd": "/"}
+        writer.write(json.dumps(request).encode() + b"\n")
+        answer = {}
+        while answer.get("re") != number:
+            answer = json.loads(await reader.readline())
+        if "error" in answer:
+            assert answer["error"]["kind"] == "replacing"
+            break
+    writer.close()
 
+
+def test_a_transient_command_may_end_or_is_ended_and_told_so_and_none_is_begun(home):
     async def story(client):
         short = await client.exec(None, ["sh", "-c", "sleep 0.3; exit 3"], env=ENV)
         long = await client.exec(None, ["sleep", "1000"], env=ENV)
-        replacing = asyncio.ensure_future(client.replace(code=code))
-        await client.list()
-        tools.eventually(lambda: checked.exists() and not tools.processes_with(code))
-        for _ in range(2):
-            await client.list()  # by now it knows how the check has ended, and waits for the two
+        replacing = asyncio.ensure_future(client.replace(code=other_code(home.folder)))
+        await until_it_leaves(home)
         late = await client.exec(None, ["sh", "-c", "sleep 2.2; exit 9"], env=ENV, timeout=20)
         await replacing
         return (await short.wait()).code, await long.wait(), await late.wait()
