@@ -366,3 +366,23 @@ def test_what_was_stored_but_not_indexed_when_the_keeper_died_is_not_lost(tmp_pa
         ("out", b"whole"), ("mixed", b"half"), ("err", b"next"),
     ]  # fmt: skip
     assert Path(tmp_path / reading.index_name(0)).stat().st_size == 3 * 16
+
+
+def test_a_reader_that_makes_the_folder_at_the_same_moment_costs_no_output(tmp_path, monkeypatch):
+    from harness_core.keeper.server import reading
+    from harness_core.keeper.server.segments import Segments
+
+    make, folder = os.mkdir, str(tmp_path / "r1")
+
+    def make_a_moment_later(path, mode=0o777):
+        if path == folder:
+            make(path, mode)
+        make(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", make_a_moment_later)
+    segments = Segments(folder, max_size=1 << 20, keep=2, on_trouble=pytest.fail)
+    segments.put(memoryview(b"the first words\n"), 1)
+    segments.close()
+
+    assert segments.lost == 0
+    assert [piece.data for piece in reading.read(folder, 0)] == [b"the first words\n"]

@@ -127,7 +127,9 @@ class Segments:
         try:
             log = os.open(path, APPEND, 0o600)
         except FileNotFoundError:
-            os.mkdir(self._folder, 0o700)  # the first output: to make a folder is slower than to start what may say nothing
+            # The first output: to make a folder is slower than to start what may say nothing. A reader may make it, too.
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._folder, 0o700)
             log = os.open(path, APPEND, 0o600)
         try:
             self._index = os.open(os.path.join(self._folder, index_name(start)), APPEND, 0o600)
