@@ -10,6 +10,7 @@ import base64
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from harness_core.cli.detach_keys import DetachKeys, in_words
@@ -42,7 +43,7 @@ _INTERRUPTS = 2
 """Ctrl-C is passed on so often; the next one kills."""
 
 
-class Interaction:
+class Interaction(ABC):
     """What exec and attach share; a context manager around one stream."""
 
     def __init__(self, session: Session, request: Request, *, terminal: Terminal) -> None:
@@ -154,17 +155,17 @@ class Interaction:
 
     _fate = ""
 
-    def _begun(self, stream: Stream, item: dict[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _begun(self, stream: Stream, item: dict[str, Any]) -> None: ...
 
-    def _typed(self, stream: Stream, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _typed(self, stream: Stream, data: bytes) -> None: ...
 
-    def _obey(self, stream: Stream, number: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _obey(self, stream: Stream, number: int) -> None: ...
 
-    def _unwritten(self, error: HarnessError) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _unwritten(self, error: HarnessError) -> None: ...
 
 
 class Inside(Interaction):
